@@ -1,0 +1,167 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+
+/**
+ * All configuration, read once at start from the environment. Nothing else reads process.env.
+ * Every key has a default that makes `npm start` work; docs/reference/configuration.md is generated from here.
+ */
+const schema = z.strictObject({
+  REEF_DATA_DIR: z
+    .string()
+    .default(fileURLToPath(new URL('../.reef', import.meta.url)))
+    .transform((path) => resolve(path))
+    .describe('Directory for the private database, the root secret and the process driver’s instances.'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'is not a postgres:// URL' })
+    .optional()
+    .describe(
+      'PostgreSQL 15 or newer, as its owner (needs CREATEROLE). Without it Reef runs a private PostgreSQL.',
+    ),
+  REEF_SECRET: z
+    .string()
+    .min(32, 'needs at least 32 characters; `openssl rand -base64 32` makes one')
+    .optional()
+    .describe(
+      'Root secret. Every control plane on one database needs the same. Without it: secret.key in the data directory.',
+    ),
+  REEF_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
+  REEF_PORT: port()
+    .optional()
+    .describe('Port of dashboard and API. Default 7300, or a free one if that is taken.'),
+  REEF_PROXY_PORT: port()
+    .optional()
+    .describe('Port of the proxy to the instances. Default 7301, or a free one if that is taken.'),
+  REEF_PUBLIC_URL: z
+    .url()
+    .optional()
+    .describe('Where people reach the dashboard, if not at the listening address.'),
+  REEF_PROXY_PUBLIC_URL: z
+    .url()
+    .optional()
+    .describe('Where people reach the proxy, if not at the listening address.'),
+  REEF_INTERNAL_URL: z
+    .url()
+    .optional()
+    .describe('Where instances and other control planes reach this one, if not at the listening address.'),
+  REEF_DOMAIN: z
+    .string()
+    .default('localhost')
+    .describe('Instances answer at SLUG.DOMAIN. With localhost nothing needs to be set up.'),
+  REEF_DRIVER: z.enum(['process', 'fake']).default('process').describe('Compute driver for new instances.'),
+  REEF_PROCESS_DRIVER_MULTI_USER: z
+    .enum(['no', 'i-understand-it-isolates-nothing'])
+    .default('no')
+    .describe(
+      'The process driver isolates nothing, so it serves one person only unless this opts in by name.',
+    ),
+  POOL_SIZE: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1000)
+    .default(1)
+    .describe('Slots kept booted for the next person.'),
+  REEF_LOCAL_OPENCLAW: z
+    .url()
+    .optional()
+    .describe(
+      'An OpenClaw that already runs, for example http://127.0.0.1:18789: used instead of instances.',
+    ),
+  REEF_LOCAL_OPENCLAW_TOKEN: z.string().optional().describe('Gateway token of REEF_LOCAL_OPENCLAW.'),
+  REEF_STOP_INSTANCES_ON_EXIT: flag('1').describe(
+    'With the private database: stop instances when Reef is told to stop (0: leave them running and adopt them at the next start).',
+  ),
+  LEASE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(10)
+    .max(86_400)
+    .default(900)
+    .describe('An instance that cannot reach a control plane for this long stops itself.'),
+  OPENAI_API_KEY: z.string().min(1).optional().describe('Turns on the provider openai.'),
+  OPENAI_BASE_URL: z.url().default('https://api.openai.com/v1').describe('Any OpenAI-compatible endpoint.'),
+  ANTHROPIC_API_KEY: z.string().min(1).optional().describe('Turns on the provider anthropic.'),
+  ANTHROPIC_BASE_URL: z
+    .url()
+    .default('https://api.anthropic.com')
+    .describe('Anthropic’s API or a compatible one.'),
+  REEF_MODEL: z
+    .string()
+    .regex(/^[a-z0-9-]+\/.+$/, 'is PROVIDER/MODEL, for example openai/gpt-5.2')
+    .optional()
+    .describe(
+      'Model that instances use. Default: the first of the first provider with a key, else demo/reef-demo.',
+    ),
+  REEF_MODELS: z
+    .string()
+    .optional()
+    .describe('Models offered beside REEF_MODEL, comma-separated, each PROVIDER/MODEL.'),
+  REEF_LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least level that is logged.'),
+})
+
+export type Config = z.infer<typeof schema>
+export const configSchema = schema
+
+function port() {
+  return z.coerce.number().int().min(1).max(65_535)
+}
+
+function flag(standard: '0' | '1') {
+  return z
+    .enum(['0', '1'], 'is 0 or 1')
+    .default(standard)
+    .transform((text) => text === '1')
+}
+
+/** Prefixes that are Reef's own: an unknown key with one of them is a misspelling and not somebody else's variable. */
+const ownPrefixes = ['REEF_', 'POOL_', 'LEASE_']
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** Reads and checks the environment. Throws a ConfigError that names every wrong key and what it should be. */
+export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+  const known = new Set(Object.keys(schema.shape))
+  const given: Record<string, string> = {}
+  const problems: string[] = []
+  for (const [key, value] of Object.entries(environment)) {
+    // An empty variable is how a shell says "not set".
+    if (value === undefined || value === '') continue
+    if (known.has(key)) given[key] = value
+    else if (ownPrefixes.some((prefix) => key.startsWith(prefix)) && !key.startsWith('REEF_TEST_'))
+      problems.push(`${key} is not a setting of Reef.${suggestion(key, known)}`)
+  }
+  const parsed = schema.safeParse(given)
+  if (!parsed.success)
+    for (const issue of parsed.error.issues) problems.push(`${issue.path.join('.')}: ${issue.message}`)
+  if (problems.length > 0)
+    throw new ConfigError(
+      `The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    )
+  return parsed.data as Config
+}
+
+function suggestion(key: string, known: Set<string>): string {
+  const nearest = [...known]
+    .map((candidate) => ({ candidate, distance: editDistance(key, candidate) }))
+    .sort((a, b) => a.distance - b.distance)[0]
+  return nearest && nearest.distance <= 3 ? ` Did you mean ${nearest.candidate}?` : ''
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row[j] = Math.min(substitution, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1)
+    }
+    previous = row
+  }
+  return previous[b.length] ?? 0
+}

@@ -1,0 +1,53 @@
+import { readdir, readFile } from 'node:fs/promises'
+import pg from 'pg'
+import type { RootSecret } from '../secrets.ts'
+import { ensureRoles, grantIdentityTables } from './roles.ts'
+
+const directory = new URL('./migrations/', import.meta.url)
+
+// Any constant serves, as long as every control plane uses the same one.
+const migrationLock = 7_333_002
+
+/**
+ * Brings the database to this version of Reef: roles, then every numbered file of `migrations/` that has not run,
+ * each in its own transaction. Control planes that start together wait for each other on an advisory lock.
+ * Returns the names that ran now. Throws when the database is ahead of this version.
+ */
+export async function migrate(ownerUrl: string, secret: RootSecret): Promise<string[]> {
+  const owner = new pg.Client({ connectionString: ownerUrl })
+  await owner.connect()
+  try {
+    await owner.query('select pg_advisory_lock($1)', [migrationLock])
+    await ensureRoles(owner, secret)
+    await owner.query(
+      'create table if not exists migrations (name text primary key, run_at timestamptz not null default now())',
+    )
+    const files = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort()
+    const { rows } = await owner.query<{ name: string }>('select name from migrations')
+    const done = new Set(rows.map((row) => row.name))
+    const unknown = [...done].find((name) => !files.includes(name))
+    if (unknown)
+      throw new Error(
+        `The database holds the migration ${unknown}, which this version of Reef does not know. Start the newer version.`,
+      )
+    const pending = files.filter((name) => !done.has(name))
+    for (const name of pending) await runFile(owner, name)
+    await grantIdentityTables(owner, secret)
+    return pending
+  } finally {
+    await owner.end()
+  }
+}
+
+async function runFile(owner: pg.Client, name: string): Promise<void> {
+  const text = await readFile(new URL(name, directory), 'utf8')
+  await owner.query('begin')
+  try {
+    await owner.query(text)
+    await owner.query('insert into migrations (name) values ($1)', [name])
+    await owner.query('commit')
+  } catch (error) {
+    await owner.query('rollback')
+    throw new Error(`Migration ${name} failed: ${(error as Error).message}`, { cause: error })
+  }
+}

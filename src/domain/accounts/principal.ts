@@ -1,0 +1,48 @@
+import type { MemberRole } from '../../db/schema.ts'
+import { notFound } from '../../errors.ts'
+
+/** What a credential may be used for. A person's own token has all that their role allows. */
+export const scopes = [
+  'instances:read',
+  'instances:write',
+  'chat',
+  'organization:read',
+  'organization:write',
+] as const
+
+export type Scope = (typeof scopes)[number]
+
+/** Who is calling, in which organization, and what for. Made only by an Authenticator. */
+export interface Principal {
+  kind: 'person' | 'apiKey'
+  userId: string
+  organizationId: string
+  role: MemberRole
+  scopes: readonly Scope[]
+  /** The API key used, so that its revocation can end what it started. */
+  apiKeyId: string | null
+}
+
+export interface Authenticator {
+  /**
+   * Turns an Authorization header (`Bearer` with an access token or an `oc_` API key) into a Principal. A person acts in
+   * `organizationId` or, without one, in their personal organization; a key only ever in its own.
+   * Throws `unauthenticated` for a missing, expired, revoked or tampered credential and `notFound` for an organization
+   * that the caller is no member of.
+   */
+  authenticate(credential: {
+    authorization: string | undefined
+    organizationId: string | undefined
+  }): Promise<Principal>
+}
+
+/** Throws the same answer as for something that does not exist: a key learns nothing from what it may not do. */
+export function requireScope(principal: Principal, scope: Scope): void {
+  if (!principal.scopes.includes(scope)) throw notFound(`scope ${scope} is missing`)
+}
+
+const ranks: Record<MemberRole, number> = { member: 0, admin: 1, owner: 2 }
+
+export function requireRole(principal: Principal, role: MemberRole): void {
+  if (ranks[principal.role] < ranks[role]) throw notFound(`role ${principal.role} is below ${role}`)
+}

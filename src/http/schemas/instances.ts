@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { organizationSchema, userSchema } from './accounts.ts'
+import { idSchema, timeSchema } from './common.ts'
+
+export const instanceStatusSchema = z.enum([
+  'provisioning',
+  'running',
+  'suspended',
+  'stopping',
+  'stopped',
+  'failed',
+  'deleting',
+  'deleted',
+])
+export const instanceActionSchema = z.enum(['start', 'stop', 'restart', 'delete', 'open', 'chat'])
+
+export const instanceSchema = z
+  .object({
+    id: idSchema,
+    name: z.string(),
+    slug: z.string(),
+    status: instanceStatusSchema,
+    desiredState: z.enum(['running', 'suspended', 'stopped', 'deleted']),
+    reason: z
+      .object({ code: z.string(), message: z.string() })
+      .nullable()
+      .describe('Why it is in this state, when that needs saying.'),
+    steps: z
+      .array(z.object({ name: z.string(), startedAt: timeSchema, finishedAt: timeSchema.nullable() }))
+      .describe('Steps of the launch under way or last done.'),
+    actions: z
+      .array(instanceActionSchema)
+      .describe('What can be done with it now; the same table that the API checks.'),
+    driver: z.string(),
+    isolation: z.enum(['none', 'container', 'vm']),
+    url: z.string().describe('Its own address.'),
+    openclawVersion: z.string().nullable(),
+    memoryBytes: z.number().int().nullable(),
+    cpuPercent: z.number().nullable().describe('Of one core.'),
+    sessionId: idSchema.nullable().describe('The open session, if any.'),
+    runningSince: timeSchema.nullable(),
+    createdAt: timeSchema,
+  })
+  .meta({ id: 'Instance' })
+
+export const sessionSchema = z
+  .object({
+    id: idSchema,
+    instanceId: idSchema,
+    openedAt: timeSchema,
+    closedAt: timeSchema.nullable(),
+    closeReason: z.string().nullable(),
+  })
+  .meta({ id: 'Session' })
+
+export const meSchema = z
+  .object({
+    user: userSchema,
+    organization: organizationSchema,
+    organizations: z.array(organizationSchema),
+    status: z
+      .enum(['stopped', 'provisioning', 'running', 'suspended', 'failed'])
+      .describe('Of the caller’s instance; stopped when there is none.'),
+    instance: instanceSchema.nullable(),
+  })
+  .meta({ id: 'Me' })
+
+export const provisionBodySchema = z.strictObject({ name: z.string().trim().min(1).max(100).optional() })
+
+export const logLineSchema = z
+  .object({ at: timeSchema, source: z.enum(['openclaw', 'supervisor']), text: z.string() })
+  .meta({ id: 'LogLine' })
+export const sampleSchema = z
+  .object({ at: timeSchema, memoryBytes: z.number().int(), cpuPercent: z.number() })
+  .meta({ id: 'Sample' })
+
+export const visitSchema = z
+  .object({ url: z.string().describe('Opens the Control UI, signed in. Good once, for one minute.') })
+  .meta({ id: 'Visit' })
+
+/** Public facts that a client needs before anyone has logged in. */
+export const infoSchema = z
+  .object({
+    version: z.string(),
+    proxyUrl: z.string().describe('Base URL of /v1 and of the conversations of a session.'),
+    driver: z.object({ name: z.string(), isolation: z.enum(['none', 'container', 'vm']) }),
+    demo: z.boolean().describe('True while the built-in demo model answers because no provider key is set.'),
+    model: z.string().describe('Model that instances use, PROVIDER/MODEL.'),
+  })
+  .meta({ id: 'Info' })

@@ -1,0 +1,35 @@
+import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/**
+ * Everything that Reef derives from its one root secret (`REEF_SECRET`, or `secret.key` in the data directory).
+ * Each purpose has its own key by HKDF-SHA256 (RFC 5869), so that no two uses share one.
+ */
+export interface RootSecret {
+  /** 32 bytes for one purpose. The same root secret and purpose always give the same key. */
+  deriveKey(purpose: string): Buffer
+  /** A token for one purpose and subject, base64url, 43 characters. Nothing needs to be stored to verify it. */
+  deriveToken(purpose: string, subject: string): string
+}
+
+export function openRootSecret(secret: Buffer): RootSecret {
+  const deriveKey = (purpose: string): Buffer => Buffer.from(hkdfSync('sha256', secret, 'reef', purpose, 32))
+  return {
+    deriveKey,
+    deriveToken: (purpose, subject) =>
+      createHmac('sha256', deriveKey(purpose)).update(subject).digest('base64url'),
+  }
+}
+
+export function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** A random token of 256 bits, base64url. */
+export function randomToken(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** Compares in time that does not depend on where the texts differ. */
+export function sameSecret(given: string, expected: string): boolean {
+  return timingSafeEqual(sha256(given), sha256(expected))
+}

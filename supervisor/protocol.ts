@@ -1,0 +1,137 @@
+import { z } from 'zod'
+
+/**
+ * The link: JSON messages over the WebSocket that a supervisor opens to `/link` and keeps open. Both ends import this
+ * file. A change that an older end cannot read raises `protocolVersion`; added optional fields do not.
+ *
+ * Order: `hello` -> `welcome` (or `refused`, then close). From then on the supervisor sends `status` when it changes,
+ * `heartbeat` every `heartbeatSeconds` (answered by `lease`) and `logs`; the control plane sends `desired` whenever
+ * what it wants changes. `desired` is the whole truth each time, never a difference, so a lost one does no harm.
+ */
+export const protocolVersion = 1
+
+/** Largest message either side accepts, in bytes. */
+export const linkMessageBytesMax = 1024 * 1024
+
+const modelSchema = z.object({
+  /** As the model gateway knows it: PROVIDER/MODEL. */
+  id: z.string(),
+  name: z.string(),
+  contextTokensMax: z.number().int(),
+  outputTokensMax: z.number().int(),
+  reasoning: z.boolean(),
+})
+
+export const desiredSchema = z.object({
+  /** `stop` drains (see `graceSeconds`) and then ends the supervisor itself. */
+  run: z.enum(['run', 'stop']),
+  graceSeconds: z.number().int().min(0),
+  /** OpenClaw restarts once whenever this is larger than what was last applied. */
+  restartGeneration: z.number().int().min(0),
+  models: z.object({
+    /** Base URL of the model gateway's OpenAI-compatible surface, ending in `/v1`. */
+    baseUrl: z.string(),
+    /** This slot's own key for it. */
+    apiKey: z.string(),
+    /** Id of the model that OpenClaw uses by default. */
+    primary: z.string(),
+    offered: z.array(modelSchema),
+    /** The built-in model for the pool's throw-away first turn. */
+    warmup: z.string(),
+  }),
+  /** What the proxy must present on the supervisor's port. */
+  proxyToken: z.string(),
+  /** Null while the slot waits in the pool. */
+  owner: z
+    .object({
+      instanceId: z.string(),
+      slug: z.string(),
+      /** Who OpenClaw's Control UI believes the visitor to be; the proxy sends the same in `x-reef-user`. */
+      userNames: z.array(z.string()),
+      /** Origins of the instance's own address, for OpenClaw's `allowedOrigins`. */
+      origins: z.array(z.string()),
+    })
+    .nullable(),
+})
+export type Desired = z.infer<typeof desiredSchema>
+
+export const fromSupervisorSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('hello'),
+    protocolVersion: z.number().int(),
+    slotId: z.string(),
+    credential: z.object({ kind: z.enum(['bootstrap', 'link']), token: z.string() }),
+    supervisorVersion: z.string(),
+    openclawVersion: z.string(),
+  }),
+  z.object({
+    type: z.literal('status'),
+    phase: z.enum(['booting', 'warming', 'ready', 'restarting', 'draining', 'failed']),
+    /** OpenClaw takes requests. */
+    ready: z.boolean(),
+    /** The slow first turn is behind it. */
+    warm: z.boolean(),
+    appliedRestartGeneration: z.number().int(),
+    failure: z
+      .object({ code: z.enum(['crashed', 'configuration_invalid', 'never_ready']), message: z.string() })
+      .nullable(),
+  }),
+  z.object({
+    type: z.literal('heartbeat'),
+    /** Rises by one with each heartbeat over the slot's whole life, across restarts of the supervisor. */
+    sequence: z.number().int(),
+    /** ISO 8601, the supervisor's clock. */
+    at: z.string(),
+    /** Resident bytes of OpenClaw and everything it started. */
+    memoryBytes: z.number().int(),
+    /** Of one core, over the time since the last heartbeat. */
+    cpuPercent: z.number(),
+    turnsInFlight: z.number().int(),
+  }),
+  z.object({
+    type: z.literal('logs'),
+    lines: z.array(
+      z.object({ at: z.string(), source: z.enum(['openclaw', 'supervisor']), text: z.string() }),
+    ),
+  }),
+])
+export type FromSupervisor = z.infer<typeof fromSupervisorSchema>
+export type LogLine = Extract<FromSupervisor, { type: 'logs' }>['lines'][number]
+
+export const toSupervisorSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('welcome'),
+    /** The slot's own credential from now on; only in answer to a bootstrap token. */
+    linkCredential: z.string().nullable(),
+    heartbeatSeconds: z.number(),
+    leaseSeconds: z.number(),
+    desired: desiredSchema,
+  }),
+  z.object({
+    type: z.literal('refused'),
+    code: z.enum(['credential_invalid', 'protocol_unsupported', 'slot_gone', 'busy']),
+    message: z.string(),
+    /** False: trying again will not help, so the supervisor stops OpenClaw and ends. */
+    retry: z.boolean(),
+  }),
+  z.object({ type: z.literal('desired'), desired: desiredSchema }),
+  z.object({
+    type: z.literal('lease'),
+    /** The heartbeat that this answers. */
+    sequence: z.number().int(),
+    /** From receipt; a supervisor whose lease runs out stops OpenClaw and itself. */
+    leaseSeconds: z.number(),
+  }),
+])
+export type ToSupervisor = z.infer<typeof toSupervisorSchema>
+
+/**
+ * The supervisor's port, which only the proxy may use: every request carries `x-reef-proxy-token` and, in
+ * `x-reef-route`, what it is for. The supervisor strips both and adds OpenClaw's own credential behind it.
+ */
+export const proxyTokenHeader = 'x-reef-proxy-token'
+export const routeHeader = 'x-reef-route'
+/** Name of the visitor on the `ui` route, one of `desired.owner.userNames`. */
+export const userHeader = 'x-reef-user'
+/** `gateway`: OpenClaw's HTTP API. `ui`: its Control UI as the named visitor. `bridge`: the supervisor's own conversations API. */
+export type SupervisorRoute = 'gateway' | 'ui' | 'bridge'
