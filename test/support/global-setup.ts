@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -22,6 +22,8 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const external = process.env.REEF_TEST_DATABASE_URL
   const directory = await mkdtemp(join(tmpdir(), 'reef-test-'))
+  // PostgreSQL runs as another user when the tests run as root.
+  await chmod(directory, 0o755)
   const embedded = external ? undefined : await startEmbeddedPostgres(directory)
   const adminUrl = external ?? (embedded as { superuserUrl: string }).superuserUrl
   const templateName = `reef_template_${process.pid}`
