@@ -97,6 +97,11 @@ const schema = z.strictObject({
     .string()
     .optional()
     .describe('Models offered beside REEF_MODEL, comma-separated, each PROVIDER/MODEL.'),
+  REEF_METRICS_TOKEN: z
+    .string()
+    .min(16, 'needs at least 16 characters')
+    .optional()
+    .describe('Bearer token for /metrics. Without it /metrics answers requests from this machine only.'),
   REEF_LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
