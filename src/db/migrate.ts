@@ -22,6 +22,7 @@ export async function migrate(ownerUrl: string, secret: RootSecret): Promise<str
     await owner.query(
       'create table if not exists migrations (name text primary key, run_at timestamptz not null default now())',
     )
+    await checkSecret(owner, secret)
     const files = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort()
     const { rows } = await owner.query<{ name: string }>('select name from migrations')
     const done = new Set(rows.map((row) => row.name))
@@ -37,6 +38,28 @@ export async function migrate(ownerUrl: string, secret: RootSecret): Promise<str
   } finally {
     await owner.end()
   }
+}
+
+/**
+ * Every credential is derived from the root secret, so two control planes with different ones on one database would
+ * refuse each other's tokens. The first one's fingerprint is kept; a later one that differs is told so at start.
+ */
+async function checkSecret(owner: pg.Client, secret: RootSecret): Promise<void> {
+  const fingerprint = secret.deriveKey('fingerprint').toString('hex')
+  await owner.query(
+    `create table if not exists installation
+      (only_row boolean primary key default true check (only_row), secret_fingerprint text not null)`,
+  )
+  await owner.query('insert into installation (secret_fingerprint) values ($1) on conflict do nothing', [
+    fingerprint,
+  ])
+  const { rows } = await owner.query<{ secret_fingerprint: string }>(
+    'select secret_fingerprint from installation',
+  )
+  if (rows[0]?.secret_fingerprint !== fingerprint)
+    throw new Error(
+      'This database was set up with another root secret. Start with the same REEF_SECRET, or the same data directory, as the first control plane.',
+    )
 }
 
 async function runFile(owner: pg.Client, name: string): Promise<void> {
