@@ -48,15 +48,16 @@ it('asks for a full check after its backend was killed, and hears hints again', 
 
 it('notices a half-open connection that stays silent', async () => {
   const target = new URL(database.loginUrl)
+  const server = { port: Number(target.port), host: target.hostname }
   const sockets: Socket[] = []
   let silent = false
   const relay = createServer((client) => {
-    const server = connect(Number(target.port), target.hostname)
-    sockets.push(client, server)
-    for (const socket of [client, server]) socket.on('error', () => undefined)
+    const upstream = connect(server)
+    sockets.push(client, upstream)
+    for (const socket of [client, upstream]) socket.on('error', () => undefined)
     const mute = silent
-    client.on('data', (data) => (silent && !mute ? undefined : server.write(data)))
-    server.on('data', (data) => (silent && !mute ? undefined : client.write(data)))
+    client.on('data', (data) => (silent && !mute ? undefined : upstream.write(data)))
+    upstream.on('data', (data) => (silent && !mute ? undefined : client.write(data)))
   })
   await new Promise<void>((done) => relay.listen(0, '127.0.0.1', done))
   target.port = String((relay.address() as { port: number }).port)
