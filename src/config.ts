@@ -125,6 +125,9 @@ function flag(standard: '0' | '1') {
 /** Prefixes that are Reef's own: an unknown key with one of them is a misspelling and not somebody else's variable. */
 const ownPrefixes = ['REEF_', 'POOL_', 'LEASE_']
 
+/** Settings of the command line as a client (src/cli), which may be set where a control plane starts. */
+const clientKeys = new Set(['REEF_URL', 'REEF_API_KEY'])
+
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
@@ -138,7 +141,8 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     // An empty variable is how a shell says "not set".
     if (value === undefined || value === '') continue
     if (known.has(key)) given[key] = value
-    else if (ownPrefixes.some((prefix) => key.startsWith(prefix)) && !key.startsWith('REEF_TEST_'))
+    else if (clientKeys.has(key) || key.startsWith('REEF_TEST_')) continue
+    else if (ownPrefixes.some((prefix) => key.startsWith(prefix)))
       problems.push(`${key} is not a setting of Reef.${suggestion(key, known)}`)
   }
   const parsed = schema.safeParse(given)
