@@ -11,6 +11,7 @@ afterEach(() => {
 /** `reef up` around a Reef that takes `stopMilliseconds` to stop. */
 function startUp(stopMilliseconds: number) {
   const script = `
+    setInterval(() => {}, 1000) // As a listening server does, this holds the process.
     const { runUp } = await import(${JSON.stringify(command)})
     await runUp({}, {
       prepareDashboard: async () => {},
