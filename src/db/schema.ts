@@ -5,7 +5,9 @@ export interface Tables {
   users: UsersTable
   user_credentials: UserCredentialsTable
   user_verifications: UserVerificationsTable
+  token_families: TokenFamiliesTable
   refresh_tokens: RefreshTokensTable
+  rate_limits: RateLimitsTable
   organizations: OrganizationsTable
   members: MembersTable
   invitations: InvitationsTable
@@ -59,6 +61,15 @@ interface UserVerificationsTable {
   updated_at: Generated<Date>
 }
 
+interface TokenFamiliesTable {
+  id: string
+  user_id: string
+  created_at: CreatedAt
+  expires_at: Date
+  revoked_at: Date | null
+  revoke_reason: 'log_out' | 'reuse' | null
+}
+
 interface RefreshTokensTable {
   id: string
   family_id: string
@@ -67,7 +78,12 @@ interface RefreshTokensTable {
   created_at: CreatedAt
   expires_at: Date
   used_at: Date | null
-  revoked_at: Date | null
+}
+
+interface RateLimitsTable {
+  key: string
+  points: number
+  expire: BigInt | null
 }
 
 interface OrganizationsTable {

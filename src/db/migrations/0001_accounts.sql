@@ -51,19 +51,40 @@ create table user_verifications (
 );
 create index on user_verifications (identifier);
 
+-- One row per log-in on one device: the family of the refresh tokens that follow from it. Revoking it ends them all and
+-- every access token made from them. It is also the row that concurrent refreshes lock, so that only one of them wins.
+create table token_families (
+  id uuid primary key,
+  user_id uuid not null references users on delete cascade,
+  created_at timestamptz not null default now(),
+  expires_at timestamptz not null,
+  revoked_at timestamptz,
+  revoke_reason text check (revoke_reason in ('log_out', 'reuse')),
+  check ((revoked_at is null) = (revoke_reason is null))
+);
+create index on token_families (user_id);
+create index on token_families (expires_at);
+
 -- A refresh token is used once. Using one again revokes its whole family: either the owner or a thief holds a copy.
 create table refresh_tokens (
   id uuid primary key,
-  family_id uuid not null,
+  family_id uuid not null references token_families on delete cascade,
   user_id uuid not null references users on delete cascade,
   token_hash bytea not null unique,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
-  used_at timestamptz,
-  revoked_at timestamptz
+  used_at timestamptz
 );
 create index on refresh_tokens (family_id);
 create index on refresh_tokens (user_id);
+
+-- Counters of attempts, shared by all control planes; laid out as rate-limiter-flexible expects it.
+create table rate_limits (
+  key varchar(255) primary key,
+  points integer not null default 0,
+  expire bigint
+);
+create index on rate_limits (expire);
 
 create table organizations (
   id uuid primary key,
@@ -123,6 +144,8 @@ alter table invitations enable row level security;
 alter table invitations force row level security;
 alter table api_keys enable row level security;
 alter table api_keys force row level security;
+alter table token_families enable row level security;
+alter table token_families force row level security;
 alter table refresh_tokens enable row level security;
 alter table refresh_tokens force row level security;
 
@@ -130,6 +153,7 @@ create policy everything on organizations to reef_worker using (true) with check
 create policy everything on members to reef_worker using (true) with check (true);
 create policy everything on invitations to reef_worker using (true) with check (true);
 create policy everything on api_keys to reef_worker using (true) with check (true);
+create policy everything on token_families to reef_worker using (true) with check (true);
 create policy everything on refresh_tokens to reef_worker using (true) with check (true);
 
 create policy own_tenant on members to reef_app
@@ -143,8 +167,9 @@ create policy own_tenant on invitations to reef_app
   using (organization_id = reef_organization_id()) with check (organization_id = reef_organization_id());
 create policy own_tenant on api_keys to reef_app
   using (organization_id = reef_organization_id()) with check (organization_id = reef_organization_id());
-create policy own_tokens on refresh_tokens to reef_app
-  using (user_id = reef_user_id()) with check (user_id = reef_user_id());
+create policy own_log_ins on token_families for select to reef_app using (user_id = reef_user_id());
 
-grant select, insert, update, delete on organizations, members, invitations, api_keys, refresh_tokens to reef_app, reef_worker;
+grant select, insert, update, delete on organizations, members, invitations, api_keys to reef_app, reef_worker;
+grant select on token_families to reef_app;
+grant select, insert, update, delete on token_families, refresh_tokens, rate_limits to reef_worker;
 grant select, insert, update, delete on users, user_credentials, user_verifications to reef_worker;
