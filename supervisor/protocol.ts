@@ -20,6 +20,11 @@ const modelSchema = z.object({
   contextTokensMax: z.number().int(),
   outputTokensMax: z.number().int(),
   reasoning: z.boolean(),
+  /**
+   * How OpenClaw speaks to it. The `openai-*` kinds use `models.baseUrl` as it is; `anthropic-messages` uses the same
+   * address with its trailing `/v1` replaced by `/anthropic`, to which OpenClaw adds `/v1/messages`.
+   */
+  api: z.enum(['openai-completions', 'openai-responses', 'anthropic-messages']).default('openai-completions'),
 })
 
 export const desiredSchema = z.object({

@@ -257,6 +257,7 @@ interface ModelCallsTable {
   error_code: string | null
   input_tokens: BigInt | null
   cached_input_tokens: BigInt | null
+  cache_write_input_tokens: BigInt | null
   output_tokens: BigInt | null
   reasoning_tokens: BigInt | null
   started_at: Generated<Date>
