@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { type ConformanceSubject, describeConformance } from './conformance.ts'
+import { createProcessDriver } from './process/driver.ts'
+
+const run = promisify(execFile)
+const supervisorEntry = fileURLToPath(new URL('../../test/support/stand-in-supervisor.ts', import.meta.url))
+
+describeConformance('process', async (): Promise<ConformanceSubject> => {
+  const directory = await mkdtemp(join(tmpdir(), 'reef-process-'))
+  const inSlot = (slotId: string, name: string): string => join(directory, slotId, name)
+  // A machine must be up before it can be told to misbehave.
+  const booted = async (slotId: string): Promise<void> => {
+    const deadline = Date.now() + 10_000
+    while (!existsSync(inSlot(slotId, 'boots'))) {
+      if (Date.now() > deadline) throw new Error('the stand-in did not start')
+      await new Promise((done) => setTimeout(done, 20))
+    }
+  }
+  return {
+    open: () => createProcessDriver({ directory, reefId: 'test', supervisorEntry }),
+    countRunning: async (slotId) => {
+      const { stdout } = await run('ps', ['-axo', 'state=,command='])
+      return stdout.split('\n').filter((line) => !line.startsWith('Z') && line.endsWith(`/${slotId}`)).length
+    },
+    writeState: (slotId, text) => writeFile(inSlot(slotId, 'state'), text),
+    readState: (slotId) => readFile(inSlot(slotId, 'state'), 'utf8').catch(() => undefined),
+    crash: async (slotId) => {
+      await booted(slotId)
+      await writeFile(inSlot(slotId, 'crash'), '')
+    },
+    ignoreStop: async (slotId) => {
+      await booted(slotId)
+      await writeFile(inSlot(slotId, 'ignore-stop'), '')
+    },
+    dispose: () => rm(directory, { recursive: true, force: true }),
+  }
+})

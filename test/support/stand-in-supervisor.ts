@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto'
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+
+/**
+ * A real process in place of the supervisor: it keeps state, listens on its port, and misbehaves when a file in its
+ * directory says so. Used by the tests of the process driver.
+ */
+const directory = process.env.REEF_SLOT_DIR as string
+const control = JSON.parse(readFileSync(join(directory, 'control.json'), 'utf8')) as { port: number }
+
+appendFileSync(join(directory, 'boots'), `${process.pid}\n`)
+writeFileSync(join(directory, 'environment.json'), JSON.stringify(process.env))
+process.stdout.write(`stand-in started, pid ${process.pid}\n`)
+
+process.on('SIGTERM', () => {
+  if (existsSync(join(directory, 'ignore-stop'))) return
+  process.stdout.write('stand-in stopped\n')
+  process.exit(0)
+})
+
+createServer((_request, response) => response.end('stand-in')).listen(control.port, '127.0.0.1')
+setInterval(() => {
+  if (existsSync(join(directory, 'chatter'))) process.stdout.write(`${randomBytes(8_000).toString('hex')}\n`)
+  if (!existsSync(join(directory, 'crash'))) return
+  rmSync(join(directory, 'crash'))
+  process.stderr.write('stand-in crashes as told\n')
+  process.exit(7)
+}, 20)
