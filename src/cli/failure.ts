@@ -9,7 +9,17 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
-export type ExitReason = Exclude<keyof typeof exitCodes, 'ok'>
+type ExitReason = Exclude<keyof typeof exitCodes, 'ok'>
+
+/** The `error.code` that --json prints where the API gave none. */
+export const jsonCodes: Record<ExitReason, string> = {
+  failed: 'failed',
+  usage: 'usage',
+  notLoggedIn: 'not_logged_in',
+  notFound: 'not_found',
+  unreachable: 'unreachable',
+  interrupted: 'interrupted',
+}
 
 /** An expected failure: its message is all that the person sees, so it says what to do next. */
 export class CliError extends Error {

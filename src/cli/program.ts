@@ -1,5 +1,10 @@
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { addAccountCommands } from './commands/account.ts'
+import { addChatCommand } from './commands/chat.ts'
+import { addInstanceCommands } from './commands/instance.ts'
+import { addKeysCommands } from './commands/keys.ts'
+import { addLogsCommand } from './commands/logs.ts'
 import { addUpCommand } from './up/command.ts'
 
 /** The whole command line. Every command but `up` and `doctor` talks HTTP to a running Reef and nothing else. */
@@ -9,5 +14,10 @@ export function createProgram(): Command {
     .version(manifest.version, '-v, --version')
     .exitOverride()
   addUpCommand(program)
+  addAccountCommands(program)
+  addInstanceCommands(program)
+  addChatCommand(program)
+  addLogsCommand(program)
+  addKeysCommands(program)
   return program
 }

@@ -15,6 +15,7 @@ import { notFound } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { errorBody, handleError } from './errors.ts'
+import { organizationHeader } from './schemas/common.ts'
 
 export type Server = FastifyInstance<
   RawServerDefault,
@@ -90,9 +91,6 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   return app
 }
-
-/** Header by which a person says in which organization they act; absent means their personal one. */
-export const organizationHeader = 'reef-organization'
 
 /** `onRequest` hook of every route that needs a caller; its routes carry `security: bearer` in the OpenAPI document. */
 export function requirePrincipal(authenticator: Authenticator) {

@@ -1,9 +1,10 @@
-import { type Command, Option } from 'commander'
-import { type Config, readConfig } from '../../config.ts'
+import type { Command } from 'commander'
+import { readConfig } from '../../config.ts'
+import type { RunningReef, startReef } from '../../main.ts'
 import { CliError, exitCodes } from '../failure.ts'
+import { createStepDisplay, type StepDisplay } from '../steps.ts'
 import { buildDashboard, isDashboardStale } from './dashboard.ts'
 import { describeStartFailure } from './start-failure.ts'
-import { createStepDisplay, type Step, type StepDisplay } from './steps.ts'
 
 export interface UpOptions {
   port?: string
@@ -13,17 +14,9 @@ export interface UpOptions {
   poolSize?: string
 }
 
-/** What `startReef` of src/main.ts gives back. */
-export interface RunningReef {
-  url: string
-  proxyUrl: string
-  notices: string[]
-  stop(): Promise<void>
-}
-
 export interface UpParts {
   prepareDashboard(steps: StepDisplay): Promise<void>
-  startReef(config: Config, onProgress: (step: Step) => void): Promise<RunningReef>
+  startReef: typeof startReef
 }
 
 export function addUpCommand(program: Command): void {
@@ -35,7 +28,7 @@ export function addUpCommand(program: Command): void {
     .option('--port <port>', 'port of dashboard and API (REEF_PORT)')
     .option('--proxy-port <port>', 'port of the proxy to the instances (REEF_PROXY_PORT)')
     .option('--data-dir <directory>', 'where Reef keeps its data (REEF_DATA_DIR)')
-    .addOption(new Option('--driver <name>', 'compute driver for new instances (REEF_DRIVER)'))
+    .option('--driver <name>', 'compute driver for new instances (REEF_DRIVER)')
     .option('--pool-size <count>', 'slots kept booted for the next person (POOL_SIZE)')
     .addHelpText(
       'after',

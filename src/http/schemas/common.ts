@@ -6,3 +6,6 @@ export const idSchema = z
 export const timeSchema = z.iso.datetime().describe('ISO 8601 in UTC.')
 /** For answers with nothing to say. */
 export const emptySchema = z.object({})
+
+/** Header by which a person says in which organization they act; absent means their personal one. */
+export const organizationHeader = 'reef-organization'

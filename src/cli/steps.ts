@@ -4,9 +4,11 @@ export interface Step {
   name: string
   state: 'start' | 'done'
   detail?: string
+  /** How long it took, where somebody else has measured it. */
+  milliseconds?: number
 }
 
-/** Shows the steps of a start: a spinner on a terminal, one line per finished step elsewhere. */
+/** Shows the steps of something slow: a spinner on a terminal, one line per finished step elsewhere. */
 export interface StepDisplay {
   show(step: Step): void
   /** Removes the spinner; whatever was under way is left unfinished on the screen. */
@@ -54,12 +56,12 @@ export function createStepDisplay(
         }
         return
       }
-      const startedAt = running.get(step.name) ?? now()
+      const milliseconds = step.milliseconds ?? now() - (running.get(step.name) ?? now())
       running.delete(step.name)
       clearLine()
       const detail = step.detail ? `: ${withoutScheme(step.detail)}` : ''
       const mark = terminal ? styleText('green', '✔') : '✔'
-      output.write(`${mark} ${step.name}${detail}${dim(terminal, time(now() - startedAt))}\n`)
+      output.write(`${mark} ${step.name}${detail}${dim(terminal, time(milliseconds))}\n`)
       if (running.size === 0) {
         clearInterval(timer)
         timer = undefined
