@@ -41,11 +41,14 @@ export function toReefError(error: unknown): ReefError {
   if (error instanceof ReefError) return error
   if (hasZodFastifySchemaValidationErrors(error)) {
     const first = error.validation[0]
-    const field = first?.instancePath.replace(/^\//, '').replaceAll('/', '.') ?? ''
+    // An unknown field is reported on the object around it; the person wants to know which field.
+    const unknownField = (first?.params as { keys?: string[] } | undefined)?.keys?.[0]
+    const path = [...(first?.instancePath.split('/') ?? []), unknownField].filter((part) => part)
+    const field = path.join('.')
     const where = (error as FastifyError & { validationContext?: string }).validationContext ?? 'body'
     return new ReefError('invalid', {
       code: 'invalid_input',
-      message: `${field || `The ${where}`}: ${first?.message ?? 'is not valid'}`,
+      message: `${field || `The ${where}`}: ${unknownField ? 'is not a field of this request' : (first?.message ?? 'is not valid')}`,
       ...(field ? { field } : {}),
     })
   }

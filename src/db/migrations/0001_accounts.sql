@@ -63,7 +63,6 @@ create table token_families (
   check ((revoked_at is null) = (revoke_reason is null))
 );
 create index on token_families (user_id);
-create index on token_families (expires_at);
 
 -- A refresh token is used once. Using one again revokes its whole family: either the owner or a thief holds a copy.
 create table refresh_tokens (

@@ -12,6 +12,11 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number]
 
+/** All that a role allows. A key can do what its scopes name and its creator's role allows, never more. */
+export function scopesOfRole(role: MemberRole): readonly Scope[] {
+  return role === 'member' ? scopes.filter((scope) => scope !== 'organization:write') : scopes
+}
+
 /** Who is calling, in which organization, and what for. Made only by an Authenticator. */
 export interface Principal {
   kind: 'person' | 'apiKey'
@@ -41,8 +46,17 @@ export function requireScope(principal: Principal, scope: Scope): void {
   if (!principal.scopes.includes(scope)) throw notFound(`scope ${scope} is missing`)
 }
 
+/** For what only people may do, such as making keys: a key that leaked must not be able to make itself more of them. */
+export function requirePerson(principal: Principal): void {
+  if (principal.kind !== 'person') throw notFound('an API key may not do this')
+}
+
 const ranks: Record<MemberRole, number> = { member: 0, admin: 1, owner: 2 }
 
+export function outranks(role: MemberRole, other: MemberRole): boolean {
+  return ranks[role] > ranks[other]
+}
+
 export function requireRole(principal: Principal, role: MemberRole): void {
-  if (ranks[principal.role] < ranks[role]) throw notFound(`role ${principal.role} is below ${role}`)
+  if (outranks(role, principal.role)) throw notFound(`role ${principal.role} is below ${role}`)
 }
