@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { addAccountCommands } from './commands/account.ts'
 import { addChatCommand } from './commands/chat.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
 import { addInstanceCommands } from './commands/instance.ts'
 import { addKeysCommands } from './commands/keys.ts'
 import { addLogsCommand } from './commands/logs.ts'
@@ -19,5 +20,6 @@ export function createProgram(): Command {
   addChatCommand(program)
   addLogsCommand(program)
   addKeysCommands(program)
+  addDoctorCommand(program)
   return program
 }
