@@ -1,5 +1,4 @@
 import { createIdentity } from '../../src/adapters/identity/better-auth.ts'
-import type { Clock } from '../../src/clock.ts'
 import { type Accounts, createAccounts, type LogIn } from '../../src/domain/accounts/accounts.ts'
 import { createApiKeys } from '../../src/domain/accounts/api-keys.ts'
 import { createAuthenticator } from '../../src/domain/accounts/authenticator.ts'
@@ -13,23 +12,9 @@ import { registerAuthRoutes } from '../../src/http/routes/auth.ts'
 import { registerOrganizationRoutes } from '../../src/http/routes/organizations.ts'
 import { createServer, type Server } from '../../src/http/server.ts'
 import { openLog } from '../../src/telemetry/log.ts'
+import { createTestClock, type TestClock } from './clock.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { testSecret } from './secret.ts'
-
-export interface TestClock extends Clock {
-  advance(milliseconds: number): void
-}
-
-/** Starts at the present, because the database's own defaults do, and moves only when told to. */
-export function createTestClock(): TestClock {
-  let now = Date.now()
-  return {
-    now: () => new Date(now),
-    advance: (milliseconds) => {
-      now += milliseconds
-    },
-  }
-}
 
 export const testPassword = 'correct horse battery'
 

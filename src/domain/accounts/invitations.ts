@@ -55,11 +55,11 @@ export function createInvitations(deps: { database: Database; clock: Clock }): I
 
     create: async (principal, { email, role }) => {
       requireInviter(principal)
-      if (outranks(role, principal.role)) throw notFound('only owners make owners')
       const token = randomToken()
       const now = deps.clock.now()
       const row = await deps.database.inTenant(principal.organizationId, async (trx) => {
         await lockOrganization(trx, principal.organizationId)
+        await requireCurrentRole(trx, principal, role)
         await refuseMember(trx, principal.organizationId, email)
         await revokeOpen(trx, principal.organizationId, now).where('email', '=', email).execute()
         return trx
@@ -145,6 +145,18 @@ export function createInvitations(deps: { database: Database; clock: Clock }): I
 /** Invitations and memberships of one organization change one at a time. */
 async function lockOrganization(trx: Trx, organizationId: string): Promise<void> {
   await trx.selectFrom('organizations').select('id').where('id', '=', organizationId).forUpdate().execute()
+}
+
+/** The role that came with the caller may be a second old; what is written here outlasts that. */
+async function requireCurrentRole(trx: Trx, principal: Principal, given: MemberRole): Promise<void> {
+  const inviter = await trx
+    .selectFrom('members')
+    .select('role')
+    .where('organization_id', '=', principal.organizationId)
+    .where('user_id', '=', principal.userId)
+    .executeTakeFirst()
+  if (!inviter || inviter.role === 'member' || outranks(given, inviter.role))
+    throw notFound('only owners make owners, and members invite nobody')
 }
 
 async function refuseMember(trx: Trx, organizationId: string, email: string): Promise<void> {
