@@ -89,7 +89,7 @@ async function waitAndPrint(
   wanted: Instance['status'],
   options: InstanceOptions,
 ): Promise<void> {
-  const display = options.json ? undefined : createStepDisplay()
+  const display = options.json ? undefined : createStepDisplay(process.stderr)
   const instance = options.wait === false ? asked : await waitForInstance(client, asked, wanted, display)
   if (options.json) return printJson(instance)
   console.log(`${instance.slug} is ${instance.status}: ${instance.url}`)

@@ -1,0 +1,27 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cliPage } from './cli-page.ts'
+import { configurationPage } from './configuration-page.ts'
+import { errorsPage } from './errors-page.ts'
+
+// Writes the generated pages of the documentation; with --check only tells whether they are up to date.
+const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
+const pages = {
+  'docs/reference/configuration.md': configurationPage(root),
+  'docs/reference/errors.md': await errorsPage(root),
+  'docs/reference/cli.md': cliPage(),
+}
+const check = process.argv.includes('--check')
+for (const [path, text] of Object.entries(pages)) {
+  const file = join(root, path)
+  const present = await readFile(file, 'utf8').catch(() => '')
+  if (present === text) continue
+  if (check) {
+    console.error(`${path} is out of date. Run: npm run docs`)
+    process.exitCode = 1
+  } else {
+    await writeFile(file, text)
+    console.log(`Wrote ${path}`)
+  }
+}
