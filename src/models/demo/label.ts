@@ -1,0 +1,12 @@
+export interface DemoContext {
+  now: Date
+  /** A model that can be chosen instead, or null where no provider has a key. */
+  alternative: string | null
+}
+
+/** Says what is answering and how to get more. */
+export function demoLabel({ alternative }: DemoContext): string {
+  return alternative
+    ? `This is Reef's built-in demo model. Choose ${alternative} for a real one.`
+    : "This is Reef's built-in demo model. Set OPENAI_API_KEY=... and restart for a real one."
+}

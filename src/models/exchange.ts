@@ -1,0 +1,237 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Clock } from '../clock.ts'
+import type { ModelCaller } from '../domain/instances/target.ts'
+import type { AdmittedCall, Meter, ModelCallEnd, ModelProtocol } from '../domain/usage/meter.ts'
+import { callSecondsMax } from '../domain/usage/recording-meter.ts'
+import { invalid, ReefError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { CatalogueModel } from './catalogue.ts'
+import type { Provider, ProviderAnswer } from './provider.ts'
+import { readBody, relayStream } from './relay.ts'
+import { errorBodyOfStatus } from './surface.ts'
+import { codeOf, readAnswer } from './usage.ts'
+
+export interface ExchangeDeps {
+  meter: Meter
+  clock: Clock
+  /** Takes a settlement that outlives the response. */
+  keep(settlement: Promise<void>): void
+}
+
+export interface Exchange {
+  request: FastifyRequest
+  reply: FastifyReply
+  caller: ModelCaller
+  model: CatalogueModel
+  provider: Provider
+  protocol: ModelProtocol
+  body: Record<string, unknown>
+}
+
+type End = Omit<ModelCallEnd, 'firstByteAt' | 'finishedAt'>
+
+/** A call that has been admitted, and how it is stopped. */
+interface OpenExchange extends Exchange {
+  signal: AbortSignal
+  onFirstByte: () => void
+  settle: (end: End) => void
+}
+
+const answerBytesMax = 64 * 1024 * 1024
+const errorBytesMax = 64 * 1024
+
+/** One model call from admission to settlement. It is settled exactly once, whatever happens. */
+export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): Promise<void> {
+  // An answer that comes later, out of sight, could not be metered.
+  if (exchange.body.background === true)
+    throw invalid('background', 'Background answers are not offered here. Leave "background" out.')
+  const admitted = await admit(deps.meter, exchange)
+  const stop = new AbortController()
+  const limit = setTimeout(() => stop.abort(), callSecondsMax * 1000)
+  const response = exchange.reply.raw
+  response.once('close', () => stop.abort())
+  // The client may have left while the call was being admitted.
+  if (response.destroyed) stop.abort()
+  let firstByteAt: Date | null = null
+  const open: OpenExchange = {
+    ...exchange,
+    signal: stop.signal,
+    onFirstByte: () => {
+      firstByteAt ??= deps.clock.now()
+    },
+    settle: (end) => deps.keep(admitted.settle({ ...end, firstByteAt, finishedAt: deps.clock.now() })),
+  }
+  try {
+    const answer = await callProvider(open)
+    if (answer.status >= 300) await sendError(open, answer)
+    else if (answer.contentType.startsWith('text/event-stream')) await sendStream(open, answer)
+    else await sendWhole(open, answer)
+  } catch (error) {
+    if (!response.destroyed) throw error
+    // Nobody is there to be told.
+    exchange.reply.hijack()
+  } finally {
+    clearTimeout(limit)
+  }
+}
+
+async function admit(meter: Meter, exchange: Exchange): Promise<AdmittedCall> {
+  const { caller, model, protocol, body, request } = exchange
+  const outputTokensMax = body.max_completion_tokens ?? body.max_output_tokens ?? body.max_tokens
+  const admission = await meter.begin({
+    id: newId(),
+    slotId: caller.slotId,
+    organizationId: caller.organizationId,
+    instanceId: caller.instanceId,
+    sessionId: caller.sessionId,
+    provider: model.provider,
+    model: model.model,
+    protocol,
+    streamed: body.stream === true,
+    requestBytes: Number(request.headers['content-length'] ?? 0),
+    outputTokensMax: typeof outputTokensMax === 'number' ? outputTokensMax : null,
+  })
+  if (admission.admitted) return admission
+  throw new ReefError('paymentRequired', { code: admission.code, message: admission.message })
+}
+
+async function callProvider(open: OpenExchange): Promise<ProviderAnswer> {
+  try {
+    return await open.provider.call({
+      protocol: open.protocol,
+      body: providerBody(open),
+      headers: open.protocol === 'messages' ? anthropicHeaders(open.request) : {},
+      signal: open.signal,
+    })
+  } catch (error) {
+    if (open.reply.raw.destroyed)
+      open.settle({ outcome: 'cancelled', httpStatus: null, errorCode: 'client_gone', usage: null })
+    else open.settle({ outcome: 'failed', httpStatus: 502, errorCode: 'provider_unreachable', usage: null })
+    throw error
+  }
+}
+
+/** What the client sent, with the provider's own name of the model, and with the usage asked for in streams. */
+function providerBody({ body, model, protocol }: Exchange): Record<string, unknown> {
+  const named = { ...body, model: model.model }
+  if (protocol !== 'chat_completions' || body.stream !== true) return named
+  return { ...named, stream_options: { ...streamOptions(body), include_usage: true } }
+}
+
+function streamOptions(body: Record<string, unknown>): Record<string, unknown> {
+  const options = body.stream_options
+  return typeof options === 'object' && options !== null ? (options as Record<string, unknown>) : {}
+}
+
+function anthropicHeaders(request: FastifyRequest): Record<string, string> {
+  const version = request.headers['anthropic-version']
+  const beta = request.headers['anthropic-beta']
+  return {
+    'anthropic-version': typeof version === 'string' ? version : '2023-06-01',
+    ...(typeof beta === 'string' ? { 'anthropic-beta': beta } : {}),
+  }
+}
+
+async function sendStream(open: OpenExchange, answer: ProviderAnswer): Promise<void> {
+  writeHead(open.reply, answer.status, { 'content-type': answer.contentType, 'cache-control': 'no-store' })
+  open.reply.raw.flushHeaders()
+  const { reading, cut } = await relayStream(open.reply.raw, {
+    provider: open.provider,
+    answer,
+    protocol: open.protocol,
+    keepUsage: streamOptions(open.body).include_usage === true,
+    signal: open.signal,
+    onFirstByte: open.onFirstByte,
+  })
+  const end = { httpStatus: answer.status, usage: reading.usage }
+  if (cut)
+    open.settle({
+      ...end,
+      outcome: 'cancelled',
+      errorCode: cutCode(open),
+    })
+  else if (reading.errorCode) open.settle({ ...end, outcome: 'failed', errorCode: reading.errorCode })
+  else open.settle({ ...end, outcome: 'succeeded', errorCode: null })
+}
+
+async function sendWhole(open: OpenExchange, answer: ProviderAnswer): Promise<void> {
+  open.onFirstByte()
+  const bytes = await readBody(answer.body, answerBytesMax)
+  if (!bytes) {
+    open.settle({ outcome: 'cancelled', httpStatus: answer.status, errorCode: cutCode(open), usage: null })
+    throw new ReefError('upstream', {
+      code: 'provider_cut',
+      message: `The provider ${open.provider.name} broke off its answer. Try again.`,
+    })
+  }
+  const text = bytes.toString()
+  const { usage, errorCode } = readAnswer(open.protocol, text)
+  const body = open.provider.leaks(bytes) ? Buffer.from(open.provider.scrub(text)) : bytes
+  writeHead(open.reply, answer.status, {
+    'content-type': answer.contentType,
+    'content-length': String(body.length),
+  })
+  open.reply.raw.end(body)
+  const outcome = errorCode === null ? 'succeeded' : 'failed'
+  open.settle({ outcome, httpStatus: answer.status, errorCode, usage })
+}
+
+/** Who broke off an answer: the client by leaving, the gateway at its limit, or else the provider. */
+function cutCode(open: OpenExchange): string {
+  if (open.reply.raw.destroyed) return 'client_gone'
+  return open.signal.aborted ? 'call_too_long' : 'provider_cut'
+}
+
+/** The provider's refusal, in its own shape and with its status, without anything of the operator's account. */
+async function sendError(open: OpenExchange, answer: ProviderAnswer): Promise<void> {
+  const surface = open.protocol === 'messages' ? 'anthropic' : 'openai'
+  const text = (await readBody(answer.body, errorBytesMax))?.toString() ?? ''
+  const error = providerError(text)
+  const status = answer.status >= 400 ? answer.status : 502
+  const errorCode = error ? codeOf(error) : 'provider_error'
+  open.settle({ outcome: 'failed', httpStatus: status, errorCode, usage: null })
+  let body: string
+  if (status === 401 || status === 403)
+    // The client's key is fine: it is the operator's that was refused, and its text says too much about it.
+    body = JSON.stringify(
+      errorBodyOfStatus(
+        surface,
+        status,
+        'provider_refused_key',
+        `The provider ${open.provider.name} refused Reef's own key. Whoever runs Reef has to check it.`,
+      ),
+    )
+  else if (error) body = open.provider.scrub(text)
+  else
+    body = JSON.stringify(
+      errorBodyOfStatus(
+        surface,
+        status,
+        'provider_error',
+        `The provider ${open.provider.name} answered ${answer.status} without saying why. Try again.`,
+      ),
+    )
+  writeHead(open.reply, status, {
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    ...(answer.retryAfter ? { 'retry-after': answer.retryAfter } : {}),
+  })
+  open.reply.raw.end(body)
+}
+
+/** The `error` of an error body, where there is one. */
+function providerError(text: string): Record<string, unknown> | undefined {
+  try {
+    const { error } = JSON.parse(text) as { error?: unknown }
+    return typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The answer is written past Fastify, so the headers that its hooks have set go along here. */
+function writeHead(reply: FastifyReply, status: number, headers: Record<string, string>): void {
+  const set = Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined)
+  reply.hijack()
+  reply.raw.writeHead(status, { ...(Object.fromEntries(set) as Record<string, string>), ...headers })
+}
