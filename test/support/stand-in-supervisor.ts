@@ -10,9 +10,9 @@ import { join } from 'node:path'
 const directory = process.env.REEF_SLOT_DIR as string
 const control = JSON.parse(readFileSync(join(directory, 'control.json'), 'utf8')) as { port: number }
 
+process.stdout.write(`stand-in started, pid ${process.pid}\n`)
 appendFileSync(join(directory, 'boots'), `${process.pid}\n`)
 writeFileSync(join(directory, 'environment.json'), JSON.stringify(process.env))
-process.stdout.write(`stand-in started, pid ${process.pid}\n`)
 
 process.on('SIGTERM', () => {
   if (existsSync(join(directory, 'ignore-stop'))) return

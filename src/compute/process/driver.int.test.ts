@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../../../test/support/eventually.ts'
 import type { SlotSpec } from '../../domain/instances/compute.ts'
 import { newId } from '../../ids.ts'
 import { createProcessDriver } from './driver.ts'
@@ -101,6 +102,7 @@ test('stop ends OpenClaw too when its supervisor was killed, with its process gr
   const spec = newSpec()
   const handle = await driver.ensure(spec, null)
   const supervisor = JSON.parse(await readFile(inSlot(spec, 'supervisor.pid.json'), 'utf8'))
+  await eventually(() => readFile(inSlot(spec, 'environment.json')))
   const openclaw = sleeper({})
   const stray = sleeper({ HOME: inSlot(spec, 'home') })
   const identities = await Promise.all(
@@ -234,16 +236,4 @@ function sleeper(environment: Record<string, string>): ChildProcess & { pid: num
   })
   others.push(child)
   return child as ChildProcess & { pid: number }
-}
-
-async function eventually<T>(look: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + 10_000
-  for (;;) {
-    try {
-      return await look()
-    } catch (error) {
-      if (Date.now() > deadline) throw error
-      await new Promise((done) => setTimeout(done, 20))
-    }
-  }
 }

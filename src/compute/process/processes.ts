@@ -22,9 +22,11 @@ export async function findStartTime(pid: number): Promise<string | undefined> {
     if (!fields || fields[0] === 'Z' || fields[0] === 'X') return undefined
     return fields[19]
   }
-  const found = await run('ps', ['-o', 'state=,lstart=', '-p', String(pid)]).catch(() => undefined)
-  const [state, ...started] = found?.stdout.trim().split(/\s+/) ?? []
-  return state === undefined || state === '' || state.startsWith('Z') ? undefined : started.join(' ')
+  const found = await run('ps', ['-o', 'state=,lstart=', '-p', String(pid)], {
+    env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
+  }).catch(() => undefined)
+  const [, state = 'Z', startTime] = /^\s*(\S+)\s+(.+?)\s*$/.exec(found?.stdout ?? '') ?? []
+  return state.startsWith('Z') ? undefined : startTime
 }
 
 export async function isAlive(identity: ProcessIdentity | undefined): Promise<boolean> {

@@ -1,0 +1,71 @@
+import type { Database } from '../db/database.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { closeCodes } from './connection.ts'
+import { type DesiredFacts, type DesiredSources, desiredOf, loadDesiredFacts } from './desired.ts'
+import { type LinkedSlot, type LinkedSlots, replacedReason } from './linked-slots.ts'
+import { isHolder } from './store.ts'
+
+export interface DesiredPush {
+  /** Compares what these slots should do with what they were last told, and tells those for which it differs. */
+  ask(slotIds: Iterable<string>): void
+}
+
+/**
+ * What is asked while a check runs is collected into the next one, so that a burst of hints costs one query. The same
+ * look finds links that a newer one on another control plane has replaced.
+ */
+export function createDesiredPush(deps: {
+  database: Database
+  linked: LinkedSlots
+  sources: DesiredSources
+  log: Logger
+}): DesiredPush {
+  const { database, linked, sources, log } = deps
+  const due = new Set<string>()
+  let running = false
+
+  const check = async (slotIds: string[]): Promise<void> => {
+    const asked = slotIds.map((slotId) => linked.get(slotId)).filter((slot) => slot !== undefined)
+    if (asked.length === 0) return
+    const facts = await database.asSystem((trx) =>
+      loadDesiredFacts(
+        trx,
+        asked.map((slot) => slot.hold.slotId),
+      ),
+    )
+    for (const slot of asked) {
+      const { slotId } = slot.hold
+      // One that was replaced here while the facts were read has its own check coming.
+      if (linked.get(slotId) === slot) compare(slot, facts.get(slotId), sources)
+    }
+  }
+  const run = async (): Promise<void> => {
+    running = true
+    while (due.size > 0) {
+      const batch = [...due]
+      due.clear()
+      // After a failure the poll asks for everything again; trying at once would only press a database in trouble.
+      await check(batch).catch((error) => log.warn({ err: error }, 'what slots should do could not be read'))
+    }
+    running = false
+  }
+  return {
+    ask: (slotIds) => {
+      for (const slotId of slotIds) due.add(slotId)
+      if (!running) void run()
+    },
+  }
+}
+
+function compare(slot: LinkedSlot, facts: DesiredFacts | undefined, sources: DesiredSources): void {
+  if (!facts || !isHolder(facts, slot.hold)) {
+    slot.connection.close(closeCodes.replaced, replacedReason)
+    return
+  }
+  slot.instanceId = facts.instance?.id ?? null
+  const desired = desiredOf(facts, sources)
+  const text = JSON.stringify(desired)
+  if (text === slot.desired) return
+  slot.desired = text
+  slot.connection.send({ type: 'desired', desired })
+}

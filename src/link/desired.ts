@@ -1,0 +1,101 @@
+import type { Desired } from '../../supervisor/protocol.ts'
+import type { Trx } from '../db/database.ts'
+import type { SlotWanted } from '../db/schema.ts'
+import type { RootSecret } from '../secrets.ts'
+
+/** What the control plane knows beside the database and a supervisor needs to be told. */
+export interface DesiredSources {
+  secret: RootSecret
+  /** How long a supervisor may drain before it ends OpenClaw the hard way. */
+  graceSeconds: number
+  /** The model gateway as instances reach it, ending in `/v1`. */
+  modelBaseUrl(): string
+  models(): Pick<Desired['models'], 'primary' | 'offered' | 'warmup'>
+  /** A slot's own key for the model gateway. */
+  modelKey(slotId: string): string
+  /** Origins of an instance's own address. */
+  origins(slug: string): string[]
+}
+
+/** The part of a slot's row, and of its instance's, that decides what its supervisor should do. */
+export interface DesiredFacts {
+  slotId: string
+  wanted: SlotWanted
+  restartGeneration: number
+  /** Whose link the row says it is. */
+  linkNodeId: string | null
+  linkConnectedAt: Date | null
+  instance: { id: string; slug: string; visitors: string[] } | null
+}
+
+/** Reads the facts of many slots at once; a slot that does not exist is missing from the answer. */
+export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map<string, DesiredFacts>> {
+  const slots = await trx
+    .selectFrom('slots')
+    .leftJoin('instances', 'instances.id', 'slots.instance_id')
+    .select([
+      'slots.id',
+      'slots.wanted',
+      'slots.restart_generation',
+      'slots.link_node_id',
+      'slots.link_connected_at',
+      'instances.id as instance_id',
+      'instances.slug',
+      'instances.organization_id',
+      'instances.owner_user_id',
+    ])
+    .where('slots.id', 'in', slotIds)
+    .execute()
+  const organizationIds = slots.map((slot) => slot.organization_id).filter((id) => id !== null)
+  const members = organizationIds.length
+    ? await trx
+        .selectFrom('members')
+        .select(['organization_id', 'user_id', 'role'])
+        .where('organization_id', 'in', organizationIds)
+        .orderBy('user_id')
+        .execute()
+    : []
+  return new Map(
+    slots.map((slot) => {
+      const { instance_id: id, slug } = slot
+      const visitors = members
+        .filter((member) => member.organization_id === slot.organization_id)
+        .filter((member) => member.user_id === slot.owner_user_id || member.role !== 'member')
+        .map((member) => member.user_id)
+      const facts: DesiredFacts = {
+        slotId: slot.id,
+        wanted: slot.wanted,
+        restartGeneration: slot.restart_generation,
+        linkNodeId: slot.link_node_id,
+        linkConnectedAt: slot.link_connected_at,
+        instance: id !== null && slug !== null ? { id, slug, visitors } : null,
+      }
+      return [slot.id, facts]
+    }),
+  )
+}
+
+/** Pure, and equal facts give equal texts: whether something changed is seen by comparing the JSON. */
+export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired {
+  const { primary, offered, warmup } = sources.models()
+  return {
+    // A suspended machine is paused by its driver; its supervisor goes on where it was.
+    run: facts.wanted === 'running' || facts.wanted === 'suspended' ? 'run' : 'stop',
+    graceSeconds: sources.graceSeconds,
+    restartGeneration: facts.restartGeneration,
+    models: {
+      baseUrl: sources.modelBaseUrl(),
+      apiKey: sources.modelKey(facts.slotId),
+      primary,
+      offered,
+      warmup,
+    },
+    proxyToken: sources.secret.deriveToken('proxy token', facts.slotId),
+    owner: facts.instance && {
+      instanceId: facts.instance.id,
+      slug: facts.instance.slug,
+      userNames: facts.instance.visitors,
+      origins: sources.origins(facts.instance.slug),
+    },
+  }
+}

@@ -1,0 +1,464 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { sql } from 'kysely'
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { protocolVersion } from '../../supervisor/protocol.ts'
+import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
+import { eventually } from '../../test/support/eventually.ts'
+import { insertInstance, insertMember, insertOrganization, insertUser } from '../../test/support/rows.ts'
+import { testSecret } from '../../test/support/secret.ts'
+import { dialLink, openLink } from '../../test/support/supervisor-client.ts'
+import { type Listener, openListener } from '../db/listen.ts'
+import { notify } from '../db/notify.ts'
+import { attachUpgrades } from '../http/upgrades.ts'
+import { newId } from '../ids.ts'
+import { sha256 } from '../secrets.ts'
+import { attachLink, type Link, type LinkOptions } from './link.ts'
+import { clearExpired, pruneSamples } from './store.ts'
+
+interface Node {
+  url: string
+  nodeId: string
+  link: Link
+  server: Server
+}
+
+let database: TestDatabase
+let listener: Listener
+let nodes: Node[] = []
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  listener = openListener({ url: database.loginUrl })
+})
+afterAll(async () => {
+  await listener.close()
+  await database.drop()
+})
+afterEach(async () => {
+  for (const node of nodes) {
+    await node.link.close()
+    node.server.closeAllConnections()
+    await new Promise((done) => node.server.close(done))
+  }
+  nodes = []
+})
+
+test('a bootstrap token admits once and is exchanged for a credential that admits from then on', async () => {
+  const node = await startNode()
+  const slotId = await insertSlot('first')
+  const first = await dialLink(node.url, slotId, { kind: 'bootstrap', token: 'first' })
+  const welcome = await first.get('welcome')
+  expect(welcome).toMatchObject({
+    heartbeatSeconds: 5,
+    leaseSeconds: 900,
+    desired: { run: 'run', owner: null },
+  })
+  expect(await readSlot(slotId)).toMatchObject({
+    link_node_id: node.nodeId,
+    openclaw_version: '2026.9.6',
+    supervisor_version: '1.2.3',
+    bootstrap_hash: null,
+  })
+  const again = await dialLink(node.url, slotId, { kind: 'bootstrap', token: 'first' })
+  expect(await again.get('refused')).toMatchObject({ code: 'credential_invalid', retry: false })
+  await again.closed
+  expect(first.socket.readyState).toBe(first.socket.OPEN)
+  const credential = { kind: 'link', token: welcome.linkCredential as string } as const
+  const later = await dialLink(node.url, slotId, credential)
+  expect((await later.get('welcome')).linkCredential).toBeNull()
+})
+
+test('of ten connections racing with one bootstrap token one is admitted', async () => {
+  const node = await startNode()
+  const slotId = await insertSlot('raced')
+  const clients = await Promise.all(
+    Array.from({ length: 10 }, () => dialLink(node.url, slotId, { kind: 'bootstrap', token: 'raced' })),
+  )
+  await eventually(() => {
+    const first = clients.map((client) => client.received[0]?.type).sort()
+    expect(first).toEqual([...Array(9).fill('refused'), 'welcome'])
+  })
+})
+
+test.each([
+  ['a wrong bootstrap token', { kind: 'bootstrap', token: 'wrong' }],
+  ['a wrong link credential', { kind: 'link', token: 'wrong' }],
+  ['a bootstrap token given as link credential', { kind: 'link', token: 'right' }],
+  ['an empty credential', { kind: 'link', token: '' }],
+] as const)('%s is refused', async (_name, credential) => {
+  const node = await startNode()
+  const client = await dialLink(node.url, await insertSlot('right'), credential)
+  expect(await client.get('refused')).toMatchObject({ code: 'credential_invalid', retry: false })
+  expect(await client.closed).toBe(1008)
+})
+
+test('unknown and malformed slots and expired tokens are refused like wrong credentials', async () => {
+  const node = await startNode()
+  const expired = await insertSlot('late', -1)
+  const credential = { kind: 'bootstrap', token: 'late' } as const
+  const answers = []
+  for (const slotId of [expired, newId(), 'not-an-id', "'; drop table slots"]) {
+    const client = await dialLink(node.url, slotId, credential)
+    answers.push(await client.get('refused'))
+  }
+  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
+})
+
+test('a removed slot is told so only with the credential that it had', async () => {
+  const node = await startNode()
+  const slotId = await insertLinkedSlot()
+  await database.asSystem((trx) =>
+    trx.updateTable('slots').set({ state: 'removed' }).where('id', '=', slotId).execute(),
+  )
+  const owner = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  expect(await owner.get('refused')).toMatchObject({ code: 'slot_gone', retry: false })
+  const stranger = await dialLink(node.url, slotId, { kind: 'link', token: 'guess' })
+  expect(await stranger.get('refused')).toMatchObject({ code: 'credential_invalid' })
+})
+
+test('another version of the protocol is refused before its credential is used up', async () => {
+  const node = await startNode()
+  const slotId = await insertSlot('kept')
+  const credential = { kind: 'bootstrap', token: 'kept' } as const
+  const newer = await dialLink(node.url, slotId, credential, protocolVersion + 1)
+  expect(await newer.get('refused')).toMatchObject({ code: 'protocol_unsupported', retry: true })
+  const older = await dialLink(node.url, slotId, credential, protocolVersion - 1)
+  expect(await older.get('refused')).toMatchObject({ code: 'protocol_unsupported', retry: false })
+  const right = await dialLink(node.url, slotId, credential)
+  expect((await right.get('welcome')).linkCredential).toMatch(/^[\w-]{43}$/)
+})
+
+test('whoever says nothing, something else than hello, too much or hello twice is closed', async () => {
+  const node = await startNode({ helloSecondsMax: 0.2 })
+  const mute = await openLink(node.url)
+  expect(await mute.closed).toBe(1008)
+  for (const text of ['{', '[]', '{"type":"heartbeat"}', '{"type":"hello","protocolVersion":1}']) {
+    const client = await openLink(node.url)
+    client.socket.send(text)
+    expect(await client.closed).toBe(1008)
+  }
+  const large = await openLink(node.url)
+  large.socket.send('x'.repeat(1024 * 1024 + 1))
+  expect(await large.closed).toBe(1009)
+  const slotId = await insertLinkedSlot()
+  const twice = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  await twice.get('welcome')
+  twice.send({
+    type: 'hello',
+    protocolVersion,
+    slotId,
+    credential: { kind: 'link', token: slotId },
+    supervisorVersion: '',
+    openclawVersion: '',
+  })
+  expect(await twice.closed).toBe(1008)
+})
+
+test('the newest link of a slot wins, on one control plane and across two', async () => {
+  const [one, two] = [await startNode({ pollSeconds: 600 }), await startNode({ pollSeconds: 600 })]
+  const slotId = await insertLinkedSlot()
+  const credential = { kind: 'link', token: slotId } as const
+  const first = await dialLink(one.url, slotId, credential)
+  await first.get('welcome')
+  const second = await dialLink(one.url, slotId, credential)
+  await second.get('welcome')
+  expect(await first.closed).toBe(4001)
+  const third = await dialLink(two.url, slotId, credential)
+  await third.get('welcome')
+  expect(await second.closed).toBe(4001)
+  await eventually(() => expect([one.link.countLinks(), two.link.countLinks()]).toEqual([0, 1]))
+  expect((await readSlot(slotId)).link_node_id).toBe(two.nodeId)
+})
+
+test('status is written, a lasting failure with it, and being ready ends the failure', async () => {
+  const node = await startNode()
+  const slotId = await insertLinkedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  await client.get('welcome')
+  const status = { type: 'status', warm: false, appliedRestartGeneration: 3 } as const
+  const failure = { code: 'configuration_invalid', message: 'no such model' } as const
+  client.send({ ...status, phase: 'restarting', ready: false, failure })
+  await eventually(async () => expect((await readSlot(slotId)).applied_restart_generation).toBe(3))
+  expect((await readSlot(slotId)).failure_code).toBeNull()
+  client.send({ ...status, phase: 'failed', ready: false, failure })
+  await eventually(async () =>
+    expect(await readSlot(slotId)).toMatchObject({
+      failure_code: 'configuration_invalid',
+      failure_message: 'no such model',
+    }),
+  )
+  client.send({ ...status, phase: 'ready', ready: true, warm: true, failure: null })
+  await eventually(async () =>
+    expect(await readSlot(slotId)).toMatchObject({ ready: true, warm: true, failure_code: null }),
+  )
+})
+
+test('a heartbeat is answered with a lease and counted once; a repeated or late one is answered only', async () => {
+  const node = await startNode()
+  const { slotId, instanceId } = await insertAssignedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  await client.get('welcome')
+  const beat = (sequence: number, memoryBytes: number) =>
+    client.send({ type: 'heartbeat', sequence, at: 'any', memoryBytes, cpuPercent: 12.5, turnsInFlight: 0 })
+  beat(5, 500)
+  beat(5, 555)
+  beat(4, 444)
+  beat(6, 600)
+  await eventually(() =>
+    expect(client.received.filter((message) => message.type === 'lease')).toEqual(
+      [5, 5, 4, 6].map((sequence) => ({ type: 'lease', sequence, leaseSeconds: 900 })),
+    ),
+  )
+  expect(await readSlot(slotId)).toMatchObject({
+    heartbeat_sequence: 6,
+    memory_bytes: 600,
+    cpu_percent: 12.5,
+  })
+  // Four heartbeats within fifteen seconds leave one sample: the first.
+  expect(await readSamples(instanceId)).toEqual([500])
+  await database.asSystem((trx) =>
+    sql`update instance_samples set at = at - interval '16 seconds'`.execute(trx),
+  )
+  beat(7, 700)
+  await eventually(async () => expect(await readSamples(instanceId)).toEqual([500, 700]))
+  await database.asSystem((trx) =>
+    sql`update instance_samples set at = at - interval '25 hours' where memory_bytes = 500`.execute(trx),
+  )
+  await pruneSamples(database)
+  expect(await readSamples(instanceId)).toEqual([700])
+})
+
+test('a changed wish reaches the supervisor within a second', async () => {
+  const node = await startNode({ pollSeconds: 600 })
+  const slotId = await insertLinkedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  const { desired } = await client.get('welcome')
+  expect(desired.owner).toBeNull()
+  const owner = await insertOrganization(database)
+  const admin = await insertUser(database)
+  await insertMember(database, owner.organizationId, admin, 'admin')
+  await insertMember(database, owner.organizationId, await insertUser(database), 'member')
+  const { instanceId, slug } = await insertInstance(database, owner)
+  const changedAt = performance.now()
+  await database.asSystem(async (trx) => {
+    await trx
+      .updateTable('slots')
+      .set({ state: 'assigned', instance_id: instanceId })
+      .where('id', '=', slotId)
+      .execute()
+    await notify(trx, 'slot_changed', slotId)
+  })
+  const pushed = await client.get('desired')
+  expect(performance.now() - changedAt).toBeLessThan(1_000)
+  expect(pushed.desired).toEqual({
+    ...desired,
+    owner: {
+      instanceId,
+      slug,
+      userNames: [owner.userId, admin].sort(),
+      origins: [`http://${slug}.localhost:7301`],
+    },
+  })
+  await database.asSystem((trx) => notify(trx, 'slot_changed', slotId))
+  await database.asSystem(async (trx) => {
+    await trx.updateTable('slots').set({ wanted: 'stopped' }).where('id', '=', slotId).execute()
+    await notify(trx, 'slot_changed', slotId)
+  })
+  await eventually(async () => expect((await client.get('desired')).desired.run).toBe('stop'))
+  // The hint in between changed nothing, so nothing was sent for it.
+  expect(client.received.filter((message) => message.type === 'desired')).toHaveLength(2)
+})
+
+test('a changed wish whose notification was lost is found by the poll', async () => {
+  const node = await startNode({ pollSeconds: 0.2 })
+  const slotId = await insertLinkedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  await client.get('welcome')
+  await database.asSystem((trx) =>
+    trx.updateTable('slots').set({ restart_generation: 7 }).where('id', '=', slotId).execute(),
+  )
+  expect((await client.get('desired')).desired.restartGeneration).toBe(7)
+})
+
+test('a link that ends leaves the slot ready; one that goes silent does not', async () => {
+  const node = await startNode({ heartbeatSeconds: 0.2 })
+  const [ended, silent] = [await insertLinkedSlot(), await insertLinkedSlot()]
+  const clients = []
+  for (const slotId of [ended, silent]) {
+    const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+    await client.get('welcome')
+    client.send({
+      type: 'status',
+      phase: 'ready',
+      ready: true,
+      warm: true,
+      appliedRestartGeneration: 0,
+      failure: null,
+    })
+    await eventually(async () => expect((await readSlot(slotId)).ready).toBe(true))
+    clients.push(client)
+  }
+  clients[0]?.socket.terminate()
+  // Half-open: the socket stays, but nobody reads it any more, so no ping is answered.
+  clients[1]?.socket.pause()
+  for (const [slotId, ready] of [
+    [ended, true],
+    [silent, false],
+  ] as const)
+    await eventually(async () =>
+      expect(await readSlot(slotId)).toMatchObject({ link_node_id: null, link_connected_at: null, ready }),
+    )
+})
+
+test('a quiet supervisor that answers pings is not given up', async () => {
+  const node = await startNode({ heartbeatSeconds: 0.1 })
+  const slotId = await insertLinkedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  await client.get('welcome')
+  let pings = 0
+  client.socket.on('ping', () => {
+    pings += 1
+  })
+  // Ten pings take twice as long as silence would be borne.
+  await eventually(() => expect(pings).toBeGreaterThan(10))
+  expect(client.socket.readyState).toBe(client.socket.OPEN)
+})
+
+test('what nobody has heard of for longer than its lease is not ready any more', async () => {
+  const [old, recent] = [await insertLinkedSlot(), await insertLinkedSlot()]
+  await database.asSystem(async (trx) => {
+    await sql`update slots set ready = true, link_node_id = ${newId()}, link_connected_at = now() - interval '1 day',
+      heartbeat_at = now() - make_interval(secs => case when id = ${old} then 901 else 890 end)
+      where id in (${old}, ${recent})`.execute(trx)
+  })
+  await clearExpired(database, 900)
+  expect(await readSlot(old)).toMatchObject({ ready: false, link_node_id: null })
+  expect(await readSlot(recent)).toMatchObject({ ready: true })
+})
+
+test('a control plane that stops closes its links, and the next one takes them over', async () => {
+  const one = await startNode()
+  const slotId = await insertLinkedSlot()
+  const credential = { kind: 'link', token: slotId } as const
+  const before = await dialLink(one.url, slotId, credential)
+  await before.get('welcome')
+  await one.link.close()
+  expect(await before.closed).toBe(1012)
+  expect((await readSlot(slotId)).link_node_id).toBeNull()
+  const two = await startNode()
+  await (await dialLink(two.url, slotId, credential)).get('welcome')
+  expect((await readSlot(slotId)).link_node_id).toBe(two.nodeId)
+})
+
+test('log lines are kept to the last two thousand, each to a bound, and subscribers see new ones', async () => {
+  const node = await startNode()
+  const slotId = await insertLinkedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  await client.get('welcome')
+  const seen: string[] = []
+  const unsubscribe = node.link.logs.subscribe(slotId, (lines) =>
+    seen.push(...lines.map((line) => line.text)),
+  )
+  const send = (from: number, to: number) => {
+    const lines = []
+    for (let index = from; index < to; index++)
+      lines.push({ at: 'any', source: 'openclaw' as const, text: `line ${index}` })
+    client.send({ type: 'logs', lines })
+  }
+  for (let from = 0; from < 5_000; from += 500) send(from, from + 500)
+  await eventually(() => expect(seen).toHaveLength(5_000))
+  expect(node.link.logs.tail(slotId, 10_000)).toHaveLength(2_000)
+  expect(node.link.logs.tail(slotId, 1)).toMatchObject([{ text: 'line 4999' }])
+  unsubscribe()
+  client.send({ type: 'logs', lines: [{ at: 'any', source: 'supervisor', text: 'x'.repeat(100_000) }] })
+  await eventually(() => expect(node.link.logs.tail(slotId, 1)[0]?.text).toMatch(/^x{4096} \[cut\]$/))
+  expect(seen).toHaveLength(5_000)
+})
+
+test('a WebSocket on any other path is refused with the ordinary answer', async () => {
+  const node = await startNode()
+  await expect(openLink(node.url.replace('/link', '/other'))).rejects.toThrow(/404/)
+})
+
+async function startNode(overrides: Partial<LinkOptions> = {}): Promise<Node> {
+  const server = createServer()
+  const nodeId = newId()
+  const link = attachLink({
+    upgrades: attachUpgrades(server),
+    database,
+    listener,
+    nodeId,
+    log: pino({ level: 'silent' }),
+    leaseSeconds: 900,
+    desired: {
+      secret: testSecret,
+      graceSeconds: 20,
+      modelBaseUrl: () => 'http://127.0.0.1:7300/models/v1',
+      models: () => ({ primary: 'demo/reef-demo', offered: [], warmup: 'demo/reef-demo' }),
+      modelKey: (slotId) => `rmk_${slotId}`,
+      origins: (slug) => [`http://${slug}.localhost:7301`],
+    },
+    ...overrides,
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+  const node = { url: `ws://127.0.0.1:${port}/link`, nodeId, link, server }
+  nodes.push(node)
+  return node
+}
+
+async function insertSlot(bootstrapToken: string, validSeconds = 600): Promise<string> {
+  const id = newId()
+  await database.asSystem((trx) =>
+    sql`insert into slots (id, driver, state, spec_version, phase, bootstrap_hash, bootstrap_expires_at)
+      values (${id}, 'fake', 'initializing', 'test-1', 'running', ${sha256(bootstrapToken)},
+        now() + make_interval(secs => ${validSeconds}))`.execute(trx),
+  )
+  return id
+}
+
+/** Its link credential is its id. */
+async function insertLinkedSlot(): Promise<string> {
+  const id = await insertSlot(newId())
+  await database.asSystem((trx) =>
+    trx
+      .updateTable('slots')
+      .set({ link_credential_hash: sha256(id) })
+      .where('id', '=', id)
+      .execute(),
+  )
+  return id
+}
+
+async function insertAssignedSlot(): Promise<{ slotId: string; instanceId: string }> {
+  const slotId = await insertLinkedSlot()
+  const { instanceId } = await insertInstance(database, await insertOrganization(database))
+  await database.asSystem((trx) =>
+    trx
+      .updateTable('slots')
+      .set({ state: 'assigned', instance_id: instanceId })
+      .where('id', '=', slotId)
+      .execute(),
+  )
+  return { slotId, instanceId }
+}
+
+function readSlot(id: string) {
+  return database.asSystem((trx) =>
+    trx.selectFrom('slots').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),
+  )
+}
+
+async function readSamples(instanceId: string): Promise<number[]> {
+  const rows = await database.asSystem((trx) =>
+    trx
+      .selectFrom('instance_samples')
+      .select('memory_bytes')
+      .where('instance_id', '=', instanceId)
+      .orderBy('at')
+      .execute(),
+  )
+  return rows.map((row) => row.memory_bytes)
+}
