@@ -18,6 +18,7 @@ export interface Tables {
   sessions: SessionsTable
   instance_samples: InstanceSamplesTable
   model_calls: ModelCallsTable
+  visit_tickets: VisitTicketsTable
 }
 
 type CreatedAt = ColumnType<Date, Date | undefined, never>
@@ -134,6 +135,7 @@ interface ApiKeysTable {
 interface NodesTable {
   id: string
   internal_url: string
+  spec_version: Generated<string>
   started_at: Generated<Date>
   heartbeat_at: Generated<Date>
 }
@@ -172,9 +174,6 @@ interface InstancesTable {
   restart_generation: Generated<number>
   version: Generated<number>
   next_reconcile_at: ColumnType<Date | null, Date | null | undefined, Date | null>
-  lease_owner: string | null
-  lease_until: Date | null
-  attempts: Generated<number>
   running_since: Date | null
   created_at: CreatedAt
   updated_at: Generated<Date>
@@ -202,6 +201,7 @@ interface SlotsTable {
   restart_generation: Generated<number>
   bootstrap_hash: Buffer | null
   bootstrap_expires_at: Date | null
+  bootstrap_serial: Generated<number>
   link_credential_hash: Buffer | null
   link_node_id: string | null
   link_connected_at: Date | null
@@ -218,6 +218,11 @@ interface SlotsTable {
   lease_owner: string | null
   lease_until: Date | null
   attempts: Generated<number>
+  retry_at: Date | null
+  started_at: Date | null
+  observed_at: Date | null
+  not_ready_since: Date | null
+  waiting_since: Date | null
   created_at: CreatedAt
   updated_at: Generated<Date>
   available_at: Date | null
@@ -263,4 +268,14 @@ interface ModelCallsTable {
   started_at: Generated<Date>
   first_byte_at: Date | null
   finished_at: Date | null
+}
+
+interface VisitTicketsTable {
+  ticket_hash: Buffer
+  organization_id: string
+  instance_id: string
+  user_id: string
+  email: string
+  created_at: CreatedAt
+  expires_at: Date
 }

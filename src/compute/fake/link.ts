@@ -1,0 +1,109 @@
+import { type SqlBool, sql } from 'kysely'
+import type { Database, Trx } from '../../db/database.ts'
+import type { Listener } from '../../db/listen.ts'
+import { notify } from '../../db/notify.ts'
+import type { FakeMachineEvent } from './driver.ts'
+
+/**
+ * Stands in for the supervisors of pretended machines and for their links: writes to their slots what a real link
+ * would, so that everything above sees no difference.
+ */
+export interface FakeLink {
+  onMachine(event: FakeMachineEvent): void
+  /** Resolves when nothing is being written any more. */
+  close(): Promise<void>
+}
+
+const heartbeatMilliseconds = 5_000
+
+export function createFakeLink(deps: {
+  database: Database
+  listener: Listener
+  onError(error: Error): void
+}): FakeLink {
+  const { database } = deps
+  const up = new Set<string>()
+  const writing = new Set<Promise<void>>()
+
+  const write = (work: (trx: Trx) => Promise<void>): void => {
+    const done = database
+      .asSystem(work)
+      .catch(deps.onError)
+      .finally(() => writing.delete(done))
+    writing.add(done)
+  }
+
+  const onMachine = (event: FakeMachineEvent): void => {
+    if (event.kind === 'up') up.add(event.slotId)
+    else up.delete(event.slotId)
+    write((trx) => (event.kind === 'up' ? reportReady(trx, event.slotId) : reportEnd(trx, event.slotId)))
+  }
+
+  // A restart of a pretended OpenClaw is over as soon as it is asked for.
+  const unsubscribe = deps.listener.subscribe('slot_changed', {
+    onHint: (slotId) => {
+      if (up.has(slotId)) write((trx) => applyRestart(trx, slotId))
+    },
+    onReconnect: () => {
+      for (const slotId of up) write((trx) => reportReady(trx, slotId))
+    },
+  })
+  const heartbeat = setInterval(() => {
+    if (up.size > 0) write((trx) => beat(trx, [...up]))
+  }, heartbeatMilliseconds)
+
+  return {
+    onMachine,
+    close: async () => {
+      unsubscribe()
+      clearInterval(heartbeat)
+      await Promise.all(writing)
+    },
+  }
+}
+
+async function reportReady(trx: Trx, slotId: string): Promise<void> {
+  await trx
+    .updateTable('slots')
+    .set((expression) => ({
+      ready: true,
+      warm: true,
+      openclaw_version: 'fake',
+      supervisor_version: 'fake',
+      applied_restart_generation: expression.ref('restart_generation'),
+      link_connected_at: sql<Date>`clock_timestamp()`,
+      heartbeat_at: sql<Date>`clock_timestamp()`,
+      failure_code: null,
+      failure_message: null,
+      next_reconcile_at: sql<Date>`clock_timestamp()`,
+    }))
+    .where('id', '=', slotId)
+    .execute()
+  await notify(trx, 'slot_changed', slotId)
+}
+
+async function reportEnd(trx: Trx, slotId: string): Promise<void> {
+  await trx
+    .updateTable('slots')
+    .set({ link_connected_at: null, next_reconcile_at: sql<Date>`clock_timestamp()` })
+    .where('id', '=', slotId)
+    .execute()
+  await notify(trx, 'slot_changed', slotId)
+}
+
+async function applyRestart(trx: Trx, slotId: string): Promise<void> {
+  const applied = await trx
+    .updateTable('slots')
+    .set((expression) => ({ applied_restart_generation: expression.ref('restart_generation') }))
+    .where('id', '=', slotId)
+    .where(sql<SqlBool>`applied_restart_generation < restart_generation`)
+    .returning('id')
+    .executeTakeFirst()
+  if (applied) await notify(trx, 'slot_changed', slotId)
+}
+
+async function beat(trx: Trx, slotIds: string[]): Promise<void> {
+  await sql`update slots set heartbeat_at = clock_timestamp(), heartbeat_sequence = heartbeat_sequence + 1,
+      memory_bytes = 800 * 1024 * 1024, cpu_percent = 1
+    where id = any(${slotIds}::uuid[])`.execute(trx)
+}

@@ -1,0 +1,27 @@
+import type { InstanceStatus } from '../../db/schema.ts'
+
+/**
+ * What can be done with an instance in each status. The API refuses what is not listed and the dashboard offers only
+ * what is, both from this table; it imports nothing at run time, so that a browser can take it.
+ */
+export const instanceActions = {
+  provisioning: ['stop', 'restart', 'delete'],
+  running: ['open', 'chat', 'restart', 'stop', 'delete'],
+  suspended: ['start', 'open', 'chat', 'stop', 'delete'],
+  stopping: ['start', 'delete'],
+  stopped: ['start', 'delete'],
+  failed: ['start', 'restart', 'stop', 'delete'],
+  deleting: [],
+  deleted: [],
+} as const satisfies Record<InstanceStatus, readonly string[]>
+
+export type InstanceAction = 'start' | 'stop' | 'restart' | 'delete' | 'open' | 'chat'
+
+export function actionsFor(status: InstanceStatus): readonly InstanceAction[] {
+  return instanceActions[status]
+}
+
+/** Talking to an instance and opening its address are its owner's alone; managing it is also its organization's. */
+export function actionsOf(status: InstanceStatus, isOwner: boolean): InstanceAction[] {
+  return actionsFor(status).filter((action) => isOwner || (action !== 'open' && action !== 'chat'))
+}
