@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { targetHeaders } from './forward.ts'
+
+const incoming = {
+  host: 'ann.localhost:7301',
+  'x-reef-proxy-token': 'secret',
+  'x-reef-route': 'ui',
+  'x-reef-user': 'mallory',
+  'x-forwarded-user': 'mallory',
+  'x-real-ip': '127.0.0.1',
+  authorization: 'Bearer client',
+  cookie: 'a=b',
+  origin: 'http://ann.localhost:7301',
+  connection: 'keep-alive',
+  'content-type': 'application/json',
+}
+
+test("on the API the client's credentials are replaced by the internal one and nothing looks like a browser", () => {
+  const headers = targetHeaders(incoming, { port: 1, identity: { kind: 'operator', password: 'internal' } })
+  expect(headers).toEqual({
+    host: '127.0.0.1:1',
+    authorization: 'Bearer internal',
+    'content-type': 'application/json',
+  })
+})
+
+test('on the Control UI the visitor is who the supervisor says, and never comes from the loopback', () => {
+  const headers = targetHeaders(incoming, { port: 1, identity: { kind: 'visitor', name: 'ann' } })
+  expect(headers).toMatchObject({
+    'x-reef-user': 'ann',
+    'x-forwarded-for': '100.64.0.1',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': 'ann.localhost:7301',
+    host: 'ann.localhost:7301',
+    origin: 'http://ann.localhost:7301',
+  })
+  expect(JSON.stringify(headers)).not.toMatch(/mallory|secret|x-real-ip/)
+})

@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest'
+import { mergeConfig } from './openclaw-config.ts'
+import type { Desired } from './protocol.ts'
+
+const local = {
+  port: 18_000,
+  password: 'internal',
+  workspaceDirectory: '/slot/workspace',
+  logFile: '/slot/log',
+}
+
+const desired: Desired = {
+  run: 'run',
+  graceSeconds: 10,
+  restartGeneration: 0,
+  models: {
+    baseUrl: 'http://127.0.0.1:7300/models/v1',
+    apiKey: 'rmk_slot',
+    primary: 'demo/chat',
+    warmup: 'demo/chat',
+    offered: [
+      {
+        id: 'demo/chat',
+        name: 'Demo',
+        api: 'openai-completions',
+        contextTokensMax: 128_000,
+        outputTokensMax: 4_096,
+        reasoning: false,
+      },
+      {
+        id: 'anthropic/opus',
+        name: 'Opus',
+        api: 'anthropic-messages',
+        contextTokensMax: 200_000,
+        outputTokensMax: 8_192,
+        reasoning: true,
+      },
+    ],
+  },
+  proxyToken: 'proxy',
+  owner: null,
+}
+const owner = {
+  instanceId: 'i',
+  slug: 'ann',
+  userNames: ['ann@example.com'],
+  origins: ['http://ann.localhost:7301'],
+}
+
+test('what the owner and OpenClaw changed stays, and only keys of Reef are set', () => {
+  const existing = {
+    channels: { telegram: { botToken: 'secret' } },
+    models: { providers: { mine: { baseUrl: 'http://example.com' } } },
+    gateway: { controlUi: { basePath: '/x' }, tools: { deny: ['exec'] } },
+    agents: { defaults: { workspace: '/elsewhere', heartbeat: { every: '1h' } }, list: [{ id: 'main' }] },
+    meta: { lastTouchedVersion: '1' },
+  }
+  const merged = mergeConfig(existing, desired, local)
+  expect(merged).toMatchObject(existing)
+  expect(merged).toMatchObject({
+    gateway: { mode: 'local', bind: 'loopback', port: 18_000, auth: { mode: 'trusted-proxy' } },
+    models: {
+      providers: {
+        reef: {
+          apiKey: 'rmk_slot',
+          models: [
+            { id: 'demo/chat' },
+            { id: 'anthropic/opus', baseUrl: 'http://127.0.0.1:7300/models/anthropic' },
+          ],
+        },
+      },
+    },
+    agents: { defaults: { model: { primary: 'reef/demo/chat' } } },
+  })
+})
+
+test('merging twice changes nothing more, and the input is left alone', () => {
+  const once = mergeConfig({}, desired, local)
+  const before = structuredClone(once)
+  expect(mergeConfig(once, desired, local)).toEqual(once)
+  expect(once).toEqual(before)
+})
+
+test('before it is claimed nobody can pass as a visitor, afterwards its owner alone', () => {
+  const idle = JSON.stringify(mergeConfig({}, desired, local))
+  expect(idle).toContain('"allowUsers":["reef-unassigned"]')
+  expect(idle).toContain('"allowedOrigins":[]')
+  const claimed = mergeConfig(JSON.parse(idle), { ...desired, owner }, local)
+  expect(claimed).toMatchObject({
+    gateway: {
+      auth: {
+        identityScopes: { 'ann@example.com': ['operator.admin'] },
+        trustedProxy: { allowUsers: ['ann@example.com'] },
+      },
+      controlUi: { allowedOrigins: ['http://ann.localhost:7301'] },
+    },
+  })
+  expect(JSON.stringify(claimed)).not.toContain('reef-unassigned')
+})
+
+test('claiming touches neither models nor agents, whose reload would slow the first turn', () => {
+  const idle = mergeConfig({}, desired, local)
+  const claimed = mergeConfig(idle, { ...desired, owner }, local)
+  expect(claimed.models).toEqual(idle.models)
+  expect(claimed.agents).toEqual(idle.agents)
+})
+
+test('an owner who chose a model of their own provider keeps it', () => {
+  const own = {
+    agents: { defaults: { model: { primary: 'anthropic/opus', fallbacks: ['reef/demo/chat'] } } },
+  }
+  expect(mergeConfig(own, desired, local)).toMatchObject(own)
+  const short = { agents: { defaults: { model: 'anthropic/opus' } } }
+  expect(mergeConfig(short, desired, local)).toMatchObject(short)
+  const ours = { agents: { defaults: { model: 'reef/demo/old' } } }
+  expect(mergeConfig(ours, desired, local)).toMatchObject({
+    agents: { defaults: { model: { primary: 'reef/demo/chat' } } },
+  })
+})
+
+test('a gateway token is removed, because OpenClaw would refuse to start with it', () => {
+  const merged = mergeConfig({ gateway: { auth: { mode: 'token', token: 'x' } } }, desired, local)
+  expect(JSON.stringify(merged)).not.toContain('"token":')
+})

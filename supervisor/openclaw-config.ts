@@ -1,0 +1,108 @@
+import type { Desired } from './protocol.ts'
+
+/** Facts of this machine that belong into OpenClaw's configuration and never travel over the link. */
+export interface LocalSettings {
+  /** Where OpenClaw listens, on the loopback only. */
+  port: number
+  /** The supervisor's own credential, full operator power: it never leaves the slot. */
+  password: string
+  workspaceDirectory: string
+  logFile: string
+}
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined }
+type JsonObject = { [key: string]: Json | undefined }
+
+/** Name of Reef's provider in OpenClaw's configuration; model ids there read `reef/PROVIDER/MODEL`. */
+export const providerName = 'reef'
+
+/** Who may use the Control UI while nobody owns the slot: nobody, because the supervisor sends no such name. */
+const nobody = 'reef-unassigned'
+
+/**
+ * OpenClaw's configuration with Reef's keys set and everything else as it was: OpenClaw itself and its owner change the
+ * same file. Returns an equal object when nothing needs to change, so that the caller can leave the file alone.
+ */
+export function mergeConfig(existing: JsonObject, desired: Desired, local: LocalSettings): JsonObject {
+  const config = structuredClone(existing)
+  const userNames = desired.owner?.userNames ?? [nobody]
+
+  const gateway = objectAt(config, 'gateway')
+  gateway.mode = 'local'
+  gateway.bind = 'loopback'
+  gateway.port = local.port
+  gateway.trustedProxies = ['127.0.0.1']
+  const auth = objectAt(gateway, 'auth')
+  auth.mode = 'trusted-proxy'
+  auth.password = local.password
+  // OpenClaw refuses to start with a token beside trusted-proxy authentication.
+  delete auth.token
+  // Grants for the session only; a device that a visitor's browser enrolls keeps OpenClaw's own, narrower default.
+  auth.identityScopes = Object.fromEntries(userNames.map((name) => [name, ['operator.admin']]))
+  auth.trustedProxy = {
+    userHeader: 'x-reef-user',
+    requiredHeaders: ['x-forwarded-proto', 'x-forwarded-host'],
+    allowUsers: userNames,
+    allowLoopback: true,
+    deviceAutoApprove: { enabled: true },
+  }
+  objectAt(gateway, 'controlUi').allowedOrigins = desired.owner?.origins ?? []
+  const endpoints = objectAt(objectAt(gateway, 'http'), 'endpoints')
+  objectAt(endpoints, 'chatCompletions').enabled = true
+  objectAt(endpoints, 'responses').enabled = true
+
+  objectAt(objectAt(config, 'models'), 'providers')[providerName] = {
+    baseUrl: desired.models.baseUrl,
+    apiKey: desired.models.apiKey,
+    api: 'openai-completions',
+    models: desired.models.offered.map((model) => ({
+      id: model.id,
+      name: model.name,
+      api: model.api,
+      ...(model.api === 'anthropic-messages' ? { baseUrl: anthropicUrl(desired.models.baseUrl) } : {}),
+      reasoning: model.reasoning,
+      input: ['text'],
+      // Reef meters and prices; a second price list inside the instance would only disagree with it.
+      cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+      contextWindow: model.contextTokensMax,
+      maxTokens: model.outputTokensMax,
+    })),
+  }
+
+  const defaults = objectAt(objectAt(config, 'agents'), 'defaults')
+  defaults.workspace ??= local.workspaceDirectory
+  setPrimaryModel(defaults, desired)
+  // Its default is one directory for all gateways of a machine.
+  objectAt(config, 'logging').file = local.logFile
+  return config
+}
+
+/** As protocol.ts says; OpenClaw adds `/v1/messages`. */
+function anthropicUrl(baseUrl: string): string {
+  return baseUrl.replace(/\/v1\/?$/, '/anthropic')
+}
+
+/**
+ * The primary model is Reef's as long as it is unset or one of Reef's; an owner who connected a provider of their own
+ * inside OpenClaw keeps that choice.
+ */
+function setPrimaryModel(defaults: JsonObject, desired: Desired): void {
+  const prefix = `${providerName}/`
+  const wanted = prefix + desired.models.primary
+  const current = defaults.model
+  if (typeof current === 'string') {
+    if (current.startsWith(prefix)) defaults.model = { primary: wanted }
+    return
+  }
+  const model = objectAt(defaults, 'model')
+  if (typeof model.primary !== 'string' || model.primary.startsWith(prefix)) model.primary = wanted
+}
+
+/** The object under `key`, made if there is none or something else is in its place. */
+function objectAt(parent: JsonObject, key: string): JsonObject {
+  const value = parent[key]
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  const created: JsonObject = {}
+  parent[key] = created
+  return created
+}

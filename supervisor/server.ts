@@ -1,0 +1,129 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { answerBridge, sendJson } from './bridge.ts'
+import { forwardRequest, forwardUpgrade, refuseUpgrade, type Target } from './forward.ts'
+import type { GatewayClient } from './gateway-client.ts'
+import { type Desired, proxyTokenHeader, routeHeader, type SupervisorRoute, userHeader } from './protocol.ts'
+
+/** The supervisor's port, for the proxy alone. */
+export interface PortServer {
+  listen(host: string, port: number): Promise<number>
+  /** Refuses new work from now on; what runs goes on. */
+  drain(): void
+  close(): Promise<void>
+}
+
+export interface PortServerDependencies {
+  /** Null before the first welcome. */
+  readDesired(): Desired | null
+  /** Null unless OpenClaw is ready. */
+  readGateway(): { client: GatewayClient; port: number; password: string } | null
+  log(text: string): void
+}
+
+interface Refusal {
+  status: number
+  code: string
+  message: string
+}
+
+type Admission =
+  | { refusal: Refusal }
+  | { route: 'bridge'; gateway: GatewayClient }
+  | { route: 'forward'; target: Target }
+
+/** Above what a proxy keeps idle connections for, so that it is never we who close one just as it is used. */
+const keepAliveMs = 75_000
+
+export function createPortServer(deps: PortServerDependencies): PortServer {
+  let draining = false
+
+  function admit(incoming: IncomingMessage): Admission {
+    const desired = deps.readDesired()
+    if (!desired || !isToken(incoming.headers[proxyTokenHeader], desired.proxyToken))
+      return refuse(403, 'forbidden', 'Only the proxy of this Reef may call here.')
+    const route = incoming.headers[routeHeader] as SupervisorRoute | undefined
+    if (draining) return refuse(503, 'draining', 'The instance is being stopped. Start it again to go on.')
+    const gateway = deps.readGateway()
+    if (!gateway)
+      return refuse(503, 'openclaw_not_ready', 'OpenClaw is starting. Try again in a few seconds.')
+    const { port, password, client } = gateway
+    switch (route) {
+      case 'gateway':
+        return { route: 'forward', target: { port, identity: { kind: 'operator', password } } }
+      case 'bridge':
+        return { route: 'bridge', gateway: client }
+      case 'ui': {
+        const name = incoming.headers[userHeader]
+        if (typeof name !== 'string' || !desired.owner?.userNames.includes(name))
+          return refuse(403, 'forbidden', 'This visitor may not open the Control UI of this instance.')
+        return { route: 'forward', target: { port, identity: { kind: 'visitor', name } } }
+      }
+      default:
+        return refuse(400, 'route_unknown', `${routeHeader} must be gateway, ui or bridge.`)
+    }
+  }
+
+  async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const admission = admit(incoming)
+    if ('refusal' in admission) return sendRefusal(response, admission.refusal)
+    if (admission.route === 'bridge') return answerBridge(incoming, response, admission.gateway)
+    return forwardRequest(incoming, response, admission.target)
+  }
+
+  function upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const admission = admit(incoming)
+    if ('refusal' in admission) refuseUpgrade(socket, admission.refusal.status, admission.refusal.code)
+    else if (admission.route === 'bridge') refuseUpgrade(socket, 404, 'Not Found')
+    else forwardUpgrade(incoming, socket, head, admission.target)
+  }
+
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: keepAliveMs }, (incoming, response) => {
+    answer(incoming, response).catch((error: unknown) => {
+      deps.log(`A request failed: ${error instanceof Error ? error.message : String(error)}`)
+      if (response.headersSent) response.destroy()
+      else
+        sendRefusal(response, {
+          status: 502,
+          code: 'openclaw_unreachable',
+          message: 'OpenClaw broke off. Try again in a few seconds.',
+        })
+    })
+  })
+  server.on('upgrade', upgrade)
+
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, host, () => {
+          const address = server.address()
+          resolve(typeof address === 'object' && address ? address.port : port)
+        })
+      }),
+    drain: () => {
+      draining = true
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function refuse(status: number, code: string, message: string): Admission {
+  return { refusal: { status, code, message } }
+}
+
+function sendRefusal(response: ServerResponse, { status, code, message }: Refusal): void {
+  if (status === 503) response.setHeader('retry-after', '1')
+  sendJson(response, status, { error: { code, message } })
+}
+
+/** In constant time: digests are compared, so that lengths do not matter either. */
+function isToken(given: string | string[] | undefined, expected: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return typeof given === 'string' && timingSafeEqual(digest(given), digest(expected))
+}

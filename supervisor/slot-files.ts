@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+/** A process that is certain to be the one meant; compute drivers that share the disk read the same file. */
+const processIdentitySchema = z.object({ pid: z.number().int().positive(), startTime: z.string() })
+export type ProcessIdentity = z.infer<typeof processIdentitySchema>
+
+const memorySchema = z.object({
+  /** Last heartbeat that was sent; the next is one higher, over the slot's whole life. */
+  heartbeatSequence: z.number().int().default(0),
+  appliedRestartGeneration: z.number().int().default(0),
+  /** OpenClaw's password for calls that do not come through the proxy. */
+  gatewayPassword: z.string(),
+})
+export type Memory = z.infer<typeof memorySchema>
+
+/** Everything of one slot on disk. All files are for this user only and are replaced as a whole. */
+export interface SlotFiles {
+  readonly paths: {
+    readonly state: string
+    readonly home: string
+    readonly workspace: string
+    readonly config: string
+    readonly openclawLog: string
+  }
+  readMemory(): Memory
+  updateMemory(change: Partial<Memory>): void
+  readLinkCredential(): string | null
+  writeLinkCredential(token: string): void
+  readOpenClawProcess(): ProcessIdentity | null
+  writeOpenClawProcess(identity: ProcessIdentity | null): void
+  /** Undefined when there is none yet; throws when it is not plain JSON. */
+  readConfig(): Record<string, never> | undefined
+  /** Leaves the file alone when it would not change, so that OpenClaw reloads nothing. True when it was written. */
+  writeConfig(config: unknown): boolean
+}
+
+export function openSlotFiles(directory: string): SlotFiles {
+  const at = (name: string) => join(directory, name)
+  const paths = {
+    state: at('state'),
+    home: at('home'),
+    workspace: at('workspace'),
+    config: at('openclaw.json'),
+    openclawLog: at('openclaw.log'),
+  }
+  for (const path of [directory, paths.state, paths.home, paths.workspace])
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+
+  const files = {
+    memory: at('supervisor.json'),
+    credential: at('link-credential'),
+    process: at('openclaw.pid.json'),
+  }
+  let memory = loadMemory(files.memory)
+
+  return {
+    paths,
+    readMemory: () => memory,
+    updateMemory: (change) => {
+      memory = { ...memory, ...change }
+      replaceFile(files.memory, JSON.stringify(memory))
+    },
+    readLinkCredential: () => read(files.credential)?.trim() || null,
+    writeLinkCredential: (token) => replaceFile(files.credential, `${token}\n`),
+    readOpenClawProcess: () => {
+      const parsed = processIdentitySchema.safeParse(parseJson(read(files.process)))
+      return parsed.success ? parsed.data : null
+    },
+    writeOpenClawProcess: (identity) => {
+      if (identity) replaceFile(files.process, JSON.stringify(identity))
+      else rmSync(files.process, { force: true })
+    },
+    readConfig: () => {
+      const text = read(paths.config)
+      return text === undefined ? undefined : JSON.parse(text)
+    },
+    writeConfig: (config) => {
+      const text = `${JSON.stringify(config, null, 2)}\n`
+      const current = read(paths.config)
+      if (current !== undefined && JSON.stringify(parseJson(current)) === JSON.stringify(config)) return false
+      replaceFile(paths.config, text)
+      return true
+    },
+  }
+}
+
+function loadMemory(path: string): Memory {
+  const parsed = memorySchema.safeParse(parseJson(read(path)))
+  if (parsed.success) return parsed.data
+  const memory = {
+    heartbeatSequence: 0,
+    appliedRestartGeneration: 0,
+    gatewayPassword: randomBytes(32).toString('base64url'),
+  }
+  replaceFile(path, JSON.stringify(memory))
+  return memory
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}
+
+/** Written beside it and renamed, so that a crash leaves the old file or the new one and nothing between. */
+function replaceFile(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.tmp`
+  writeFileSync(temporary, text, { mode: 0o600 })
+  renameSync(temporary, path)
+}

@@ -1,0 +1,236 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { backoffMs } from './backoff.ts'
+import { listActiveSessionKeys } from './conversation-service.ts'
+import { drainOpenClaw } from './drain.ts'
+import type { SupervisorEnvironment } from './environment.ts'
+import { createLink, type Status } from './link.ts'
+import { createLogBuffer } from './log-buffer.ts'
+import { createOpenClaw } from './openclaw.ts'
+import { openclawVersion } from './openclaw-child.ts'
+import { mergeConfig } from './openclaw-config.ts'
+import type { Desired } from './protocol.ts'
+import { createPortServer } from './server.ts'
+import { openSlotFiles } from './slot-files.ts'
+import { createUsageMeter } from './usage.ts'
+import { warmUp } from './warm-up.ts'
+
+export const supervisorVersion = '0.1.0'
+
+export interface Supervisor {
+  /** Drains and stops everything; a second call does not wait for the first one's grace. */
+  stop(reason: string, graceSeconds?: number): Promise<void>
+  /** Resolves when everything has ended. */
+  readonly ended: Promise<void>
+}
+
+const bufferedLinesMax = 5_000
+const warmUpLimits = { minMs: 1_000, maxMs: 30_000 }
+/** For OpenClaw's orderly end once nothing is under way; 0.4 to 2.3 s were measured. */
+const orderlyEndMs = 8_000
+const linkCloseMs = 1_000
+/** When nobody said how long, as with a SIGTERM before the first welcome. */
+const defaultGraceSeconds = 10
+
+/** Brings what the control plane wants and what OpenClaw does together, for one slot. */
+export async function startSupervisor(
+  environment: SupervisorEnvironment,
+  print: (line: string) => void,
+): Promise<Supervisor> {
+  const files = openSlotFiles(environment.slotDirectory)
+  const logs = createLogBuffer(bufferedLinesMax)
+  const measureUsage = createUsageMeter()
+  const ended = Promise.withResolvers<void>()
+  let desired: Desired | null = null
+  let warm = false
+  let warming = false
+  let restarting = false
+  let stopping: Promise<void> | null = null
+
+  function log(text: string): void {
+    print(text)
+    logs.add('supervisor', text)
+    link.logsChanged()
+  }
+
+  const openclaw = createOpenClaw({
+    files,
+    log,
+    child: {
+      variables: environment.openclawVariables,
+      onLine: (text) => {
+        logs.add('openclaw', text)
+        link.logsChanged()
+      },
+    },
+    configure: (port) => void writeConfig(port),
+    onChange: () => {
+      if (openclaw.state.phase === 'booting') warm = false
+      if (openclaw.state.phase === 'ready') void warmUpIfUnowned()
+      link.statusChanged()
+    },
+  })
+
+  const link = createLink({
+    files,
+    logs,
+    log,
+    openclawVersion,
+    supervisorVersion,
+    readControl: environment.readControl,
+    readStatus,
+    readUsage: async () => ({ ...(await measureUsage(openclaw.pid)), turnsInFlight: await countTurns() }),
+    onDesired: apply,
+    onOver: (reason) => void stop(reason),
+  })
+
+  const server = createPortServer({
+    readDesired: () => desired,
+    readGateway: () =>
+      openclaw.gateway && {
+        client: openclaw.gateway,
+        port: openclaw.port,
+        password: files.readMemory().gatewayPassword,
+      },
+    log,
+  })
+
+  function readStatus(): Status {
+    const { phase, failure } = openclaw.state
+    const ready = phase === 'ready' && stopping === null
+    return {
+      phase: publicPhase(),
+      ready,
+      warm: ready && warm,
+      appliedRestartGeneration: files.readMemory().appliedRestartGeneration,
+      failure,
+    }
+  }
+
+  function publicPhase(): Status['phase'] {
+    if (stopping) return 'draining'
+    if (restarting) return 'restarting'
+    switch (openclaw.state.phase) {
+      case 'failed':
+        return 'failed'
+      case 'ready':
+        return warming ? 'warming' : 'ready'
+      default:
+        return 'booting'
+    }
+  }
+
+  async function countTurns(): Promise<number> {
+    if (!openclaw.gateway) return 0
+    const keys = await listActiveSessionKeys(openclaw.gateway).catch(() => [])
+    return keys.length
+  }
+
+  function writeConfig(port: number): boolean {
+    if (!desired) throw new Error('There is nothing to configure before the first welcome.')
+    const config = mergeConfig(files.readConfig() ?? {}, desired, {
+      port,
+      password: files.readMemory().gatewayPassword,
+      workspaceDirectory: files.paths.workspace,
+      logFile: files.paths.openclawLog,
+    })
+    return files.writeConfig(config)
+  }
+
+  /** The whole truth each time: whatever differs from what is the case is brought about. */
+  function apply(next: Desired): void {
+    if (stopping) return
+    const changed = JSON.stringify(next) !== JSON.stringify(desired)
+    desired = next
+    if (next.run === 'stop') {
+      void stop('The control plane asked for it.', next.graceSeconds)
+      return
+    }
+    if (openclaw.state.phase === 'stopped' || (openclaw.state.phase === 'failed' && changed)) {
+      markRestartApplied()
+      openclaw.start()
+      return
+    }
+    if (next.restartGeneration > files.readMemory().appliedRestartGeneration) void restart()
+    else if (changed) reconfigure()
+  }
+
+  /** While it runs OpenClaw watches the file and takes the change up by itself. */
+  function reconfigure(): void {
+    try {
+      if (openclaw.port !== 0 && writeConfig(openclaw.port))
+        log('Configuration written; OpenClaw reloads it.')
+    } catch (error) {
+      log(`openclaw.json could not be changed: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  async function restart(): Promise<void> {
+    if (restarting) return
+    restarting = true
+    link.statusChanged()
+    log('Restarting OpenClaw, as the control plane asked.')
+    await drain(desired?.graceSeconds ?? defaultGraceSeconds)
+    await openclaw.stop(orderlyEndMs)
+    restarting = false
+    if (stopping) return
+    markRestartApplied()
+    openclaw.start()
+  }
+
+  function markRestartApplied(): void {
+    files.updateMemory({ appliedRestartGeneration: desired?.restartGeneration ?? 0 })
+  }
+
+  async function warmUpIfUnowned(): Promise<void> {
+    if (warm || warming) return
+    warming = true
+    for (let attempt = 0; openclaw.gateway && desired && !desired.owner && !stopping; attempt++) {
+      const gateway = openclaw.gateway
+      const startedAt = performance.now()
+      try {
+        await warmUp(gateway, {
+          port: openclaw.port,
+          password: files.readMemory().gatewayPassword,
+          model: desired.models.warmup,
+        })
+        warm = gateway === openclaw.gateway
+        log(`Warmed up in ${Math.round(performance.now() - startedAt)} ms.`)
+        break
+      } catch (error) {
+        log(`The warm-up failed: ${error instanceof Error ? error.message : String(error)}`)
+        await sleep(backoffMs(attempt, warmUpLimits), undefined, { ref: false })
+      }
+    }
+    warming = false
+    link.statusChanged()
+  }
+
+  async function drain(graceSeconds: number): Promise<void> {
+    if (!openclaw.gateway) return
+    await drainOpenClaw(openclaw.gateway, graceSeconds).catch((error: unknown) =>
+      log(`Draining was cut short: ${error instanceof Error ? error.message : String(error)}`),
+    )
+  }
+
+  function stop(reason: string, graceSeconds = desired?.graceSeconds ?? defaultGraceSeconds): Promise<void> {
+    stopping ??= (async () => {
+      log(`Stopping: ${reason}`)
+      server.drain()
+      link.statusChanged()
+      await drain(graceSeconds)
+      await openclaw.stop(orderlyEndMs)
+      log('OpenClaw has ended.')
+      await server.close()
+      await link.close(linkCloseMs)
+      ended.resolve()
+    })()
+    return stopping
+  }
+
+  const port = await server.listen(environment.host, environment.port)
+  log(
+    `Reef supervisor ${supervisorVersion} with OpenClaw ${openclawVersion} listens on ${environment.host}:${port}.`,
+  )
+  link.start()
+  return { stop, ended: ended.promise }
+}
