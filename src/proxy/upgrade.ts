@@ -1,0 +1,174 @@
+import { type IncomingMessage, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { headText, refuseOnSocket } from './exchange.ts'
+import { dialDelaysMilliseconds, unreachable } from './forward.ts'
+import { type AnswerHeaderRules, answeredHeaders } from './headers.ts'
+import { Refusal } from './refusal.ts'
+import type { Upstream } from './upstream.ts'
+
+export interface Upgrade {
+  client: Socket
+  /** What the client sent after its handshake, if it was in a hurry. */
+  early: Buffer
+  path: string
+  headers: (upstream: Upstream) => string[]
+  rules: AnswerHeaderRules
+  answerHeaders: readonly string[]
+}
+
+export interface UpgradeOptions {
+  dialSeconds: number
+  /** Until the instance agrees to the WebSocket. */
+  handshakeSeconds: number
+}
+
+/** What came of a handshake: two joined sockets, or an answer that was no upgrade and has been passed on. */
+export type UpgradeResult = { kind: 'open'; instance: Socket } | { kind: 'refused'; status: number }
+
+/**
+ * Dials the instance first and only then answers the client, so that a refusal is a real HTTP answer. Throws the
+ * Refusal to answer when there is no answer to pass on.
+ */
+export async function upgrade(
+  request: Upgrade,
+  reach: (fresh: boolean) => Upstream | Promise<Upstream>,
+  options: UpgradeOptions,
+): Promise<UpgradeResult> {
+  for (let attempt = 0; ; attempt++) {
+    const upstream = await reach(attempt > 0)
+    const result = await dial(request, upstream, options)
+    if (result !== 'dial failed') return result
+    const wait = dialDelaysMilliseconds[attempt]
+    if (wait === undefined) throw unreachable()
+    await delay(wait)
+    if (request.client.destroyed) throw new Error('the client went away')
+  }
+}
+
+function dial(
+  request: Upgrade,
+  upstream: Upstream,
+  options: UpgradeOptions,
+): Promise<UpgradeResult | 'dial failed'> {
+  const { client } = request
+  return new Promise((resolve, reject) => {
+    const open = upstream.origin.startsWith('https:') ? requestHttps : requestHttp
+    const handshake = open(upstream.origin + upstream.prefix, {
+      method: 'GET',
+      path: upstream.prefix + request.path,
+      headers: [...request.headers(upstream), 'connection', 'Upgrade', 'upgrade', 'websocket'],
+      // A connection of its own, which becomes the WebSocket.
+      agent: false,
+    })
+    let connected = false
+    let timer = setTimeout(
+      () => handshake.destroy(new Error('the dial took too long')),
+      options.dialSeconds * 1000,
+    )
+    const leave = (): void => {
+      handshake.destroy()
+    }
+    const settle = (): void => {
+      clearTimeout(timer)
+      client.off('close', leave)
+    }
+    client.once('close', leave)
+    handshake.once('socket', (socket) =>
+      socket.once('connect', () => {
+        connected = true
+        clearTimeout(timer)
+        timer = setTimeout(
+          () => handshake.destroy(new Error('the handshake took too long')),
+          options.handshakeSeconds * 1000,
+        )
+      }),
+    )
+    handshake.once('upgrade', (answer, instance: Socket, early) => {
+      settle()
+      resolve(openBoth(request, answer, instance, early))
+    })
+    handshake.once('response', (answer) => {
+      settle()
+      passOn(request, answer)
+      resolve({ kind: 'refused', status: answer.statusCode ?? 502 })
+    })
+    handshake.once('error', (error) => {
+      settle()
+      if (client.destroyed) reject(new Error('the client went away'))
+      else if (connected)
+        reject(
+          new Refusal(502, 'instance_broke_off', `Your OpenClaw broke off the WebSocket: ${error.message}.`),
+        )
+      else resolve('dial failed')
+    })
+    handshake.end()
+  })
+}
+
+function openBoth(request: Upgrade, answer: IncomingMessage, instance: Socket, early: Buffer): UpgradeResult {
+  const { client } = request
+  if (client.destroyed || answer.headers.upgrade?.toLowerCase() !== 'websocket') {
+    instance.destroy()
+    if (!client.destroyed)
+      refuseOnSocket(
+        client,
+        new Refusal(502, 'instance_broke_off', 'Your OpenClaw gave no WebSocket.'),
+        undefined,
+      )
+    return { kind: 'refused', status: 502 }
+  }
+  const headers = answeredHeaders(answer.rawHeaders, request.rules)
+  headers.push(...request.answerHeaders, 'connection', 'Upgrade', 'upgrade', 'websocket')
+  client.write(headText(101, headers), 'latin1')
+  if (early.length > 0) client.write(early)
+  if (request.early.length > 0) instance.write(request.early)
+  join(client, instance)
+  return { kind: 'open', instance }
+}
+
+/** An answer that is no upgrade, such as a 401 of OpenClaw's own, with its body, and then the end. */
+function passOn(request: Upgrade, answer: IncomingMessage): void {
+  const { client } = request
+  const headers = answeredHeaders(answer.rawHeaders, request.rules)
+  client.write(
+    headText(answer.statusCode ?? 502, [...headers, ...request.answerHeaders, 'connection', 'close']),
+    'latin1',
+  )
+  answer.pipe(client)
+  answer.once('error', () => client.destroy())
+  client.once('close', () => answer.destroy())
+}
+
+/** From the first sign that a peer is silent until TCP asks whether it is still there. */
+const keepAliveMilliseconds = 30_000
+/** Time for what is still buffered to reach a peer whose other end has closed. */
+const flushMilliseconds = 2_000
+
+/**
+ * Ties two sockets together: bytes flow as fast as the slower reads, and when one closes so does the other. Each side
+ * holds at most what Node's streams buffer, a few hundred kilobytes.
+ */
+function join(client: Socket, instance: Socket): void {
+  for (const socket of [client, instance]) {
+    socket.setTimeout(0)
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, keepAliveMilliseconds)
+  }
+  tie(client, instance)
+  tie(instance, client)
+  client.pipe(instance)
+  instance.pipe(client)
+}
+
+function tie(socket: Socket, other: Socket): void {
+  const finish = (): void => {
+    if (other.destroyed) return
+    other.end()
+    setTimeout(() => other.destroy(), flushMilliseconds).unref()
+  }
+  socket.on('error', () => other.destroy())
+  socket.once('end', finish)
+  socket.once('close', finish)
+}
