@@ -6,7 +6,7 @@ import type { Database } from '../db/database.ts'
 import { ReefError } from '../errors.ts'
 
 /** Attempts within seconds. */
-export interface RateLimit {
+interface RateLimit {
   attemptsMax: number
   seconds: number
 }

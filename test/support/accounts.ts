@@ -59,7 +59,7 @@ export async function createTestAccounts(options: TestAccountsOptions = {}): Pro
       ...options.rateLimits,
     },
   })
-  const app = await createServer({ log: openLog('silent'), authenticator, version: '0.0.0' })
+  const app = await createServer({ log: openLog('silent'), version: '0.0.0' })
   registerAuthRoutes(app, { accounts, rateLimits, publicUrl })
   registerOrganizationRoutes(app, {
     authenticator,

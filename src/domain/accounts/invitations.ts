@@ -7,7 +7,7 @@ import { randomToken, sha256 } from '../../secrets.ts'
 import { getPerson, type Organization, selectOrganizations, toOrganization } from './organizations.ts'
 import { outranks, type Principal, requirePerson, requireRole, requireScope } from './principal.ts'
 
-export const invitationDays = 7
+const invitationDays = 7
 
 export interface Invitation {
   id: string

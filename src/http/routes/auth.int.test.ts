@@ -213,6 +213,7 @@ describe('sign-up, log-in, refresh and log-out', () => {
       [{ ...good, email: 7 }, 'email'],
       [{ ...good, password: 'short' }, 'password'],
       [{ ...good, name: '   ' }, 'name'],
+      [{ ...good, name: 'a\u0000b' }, 'name'],
       [{ email: good.email, password: good.password }, 'name'],
       [{ ...good, admin: true }, 'admin'],
     ]

@@ -6,13 +6,12 @@ import type { Authenticator } from '../../domain/accounts/principal.ts'
 import {
   acceptInvitationBodySchema,
   createInvitationBodySchema,
-  createOrganizationBodySchema,
   invitationSchema,
   memberSchema,
   newInvitationSchema,
+  organizationBodySchema,
   organizationSchema,
   updateMemberBodySchema,
-  updateOrganizationBodySchema,
 } from '../schemas/accounts.ts'
 import { emptySchema, idSchema } from '../schemas/common.ts'
 import { errorResponses } from '../schemas/errors.ts'
@@ -59,7 +58,7 @@ export function registerOrganizationRoutes(app: Server, deps: OrganizationRouteD
       schema: {
         ...shared,
         summary: 'Make an organization; the caller becomes its owner',
-        body: createOrganizationBodySchema,
+        body: organizationBodySchema,
         response: { 201: organizationSchema, ...errorResponses(400, 401, 404, 413) },
       },
     },
@@ -91,7 +90,7 @@ export function registerOrganizationRoutes(app: Server, deps: OrganizationRouteD
         ...shared,
         summary: 'Rename an organization (owners and admins)',
         params: organizationParams,
-        body: updateOrganizationBodySchema,
+        body: organizationBodySchema,
         response: { 200: organizationSchema, ...errorResponses(400, 401, 404, 413) },
       },
     },

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { scopes } from '../../domain/accounts/principal.ts'
-import { idSchema, timeSchema } from './common.ts'
+import { idSchema, nameSchema, timeSchema } from './common.ts'
 
 export const roleSchema = z.enum(['owner', 'admin', 'member'])
 export const scopeSchema = z.enum(scopes)
-export const emailSchema = z.email('is not an e-mail address').max(254).toLowerCase()
+const emailSchema = z.email('is not an e-mail address').max(254).toLowerCase()
 export const passwordSchema = z.string().min(10, 'needs at least 10 characters').max(200)
 
 export const userSchema = z.object({ id: idSchema, email: z.string(), name: z.string() }).meta({ id: 'User' })
@@ -12,7 +12,7 @@ export const userSchema = z.object({ id: idSchema, email: z.string(), name: z.st
 export const signUpBodySchema = z.strictObject({
   email: emailSchema,
   password: passwordSchema,
-  name: z.string().trim().min(1).max(100),
+  name: nameSchema,
 })
 export const logInBodySchema = z.strictObject({ email: emailSchema, password: z.string().min(1).max(200) })
 export const refreshBodySchema = z.strictObject({
@@ -75,13 +75,12 @@ export const newApiKeySchema = apiKeySchema
   .meta({ id: 'NewApiKey' })
 
 export const createApiKeyBodySchema = z.strictObject({
-  name: z.string().trim().min(1).max(100),
+  name: nameSchema,
   scopes: z.array(scopeSchema).min(1).default(['instances:read', 'chat']),
   expiresInDays: z.number().int().min(1).max(3650).nullable().default(null),
 })
 
-export const createOrganizationBodySchema = z.strictObject({ name: z.string().trim().min(1).max(100) })
-export const updateOrganizationBodySchema = createOrganizationBodySchema
+export const organizationBodySchema = z.strictObject({ name: nameSchema })
 export const createInvitationBodySchema = z.strictObject({
   email: emailSchema,
   role: roleSchema.default('member'),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { organizationSchema, userSchema } from './accounts.ts'
-import { idSchema, timeSchema } from './common.ts'
+import { idSchema, nameSchema, timeSchema } from './common.ts'
 
 export const instanceStatusSchema = z.enum([
   'provisioning',
@@ -65,7 +65,7 @@ export const meSchema = z
   })
   .meta({ id: 'Me' })
 
-export const provisionBodySchema = z.strictObject({ name: z.string().trim().min(1).max(100).optional() })
+export const provisionBodySchema = z.strictObject({ name: nameSchema.optional() })
 
 export const logLineSchema = z
   .object({ at: timeSchema, source: z.enum(['openclaw', 'supervisor']), text: z.string() })
