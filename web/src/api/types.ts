@@ -1,0 +1,31 @@
+import type { z } from 'zod'
+import type * as accounts from '../../../src/http/schemas/accounts.ts'
+import type * as instances from '../../../src/http/schemas/instances.ts'
+
+export type {
+  Conversation,
+  ConversationMessage,
+  ToolCall,
+  TurnEvent,
+} from '../../../supervisor/conversations.ts'
+
+// The server's own schemas say what its answers look like. Types only: zod itself stays out of the bundle.
+export type User = z.infer<typeof accounts.userSchema>
+export type Tokens = z.infer<typeof accounts.tokensSchema>
+export type Role = z.infer<typeof accounts.roleSchema>
+export type Scope = z.infer<typeof accounts.scopeSchema>
+export type Organization = z.infer<typeof accounts.organizationSchema>
+export type Member = z.infer<typeof accounts.memberSchema>
+export type Invitation = z.infer<typeof accounts.invitationSchema>
+export type NewInvitation = z.infer<typeof accounts.newInvitationSchema>
+export type ApiKey = z.infer<typeof accounts.apiKeySchema>
+export type NewApiKey = z.infer<typeof accounts.newApiKeySchema>
+export type CreateApiKey = z.input<typeof accounts.createApiKeyBodySchema>
+export type Instance = z.infer<typeof instances.instanceSchema>
+export type InstanceStatus = z.infer<typeof instances.instanceStatusSchema>
+export type InstanceAction = z.infer<typeof instances.instanceActionSchema>
+export type Session = z.infer<typeof instances.sessionSchema>
+export type Me = z.infer<typeof instances.meSchema>
+export type Info = z.infer<typeof instances.infoSchema>
+export type LogLine = z.infer<typeof instances.logLineSchema>
+export type Sample = z.infer<typeof instances.sampleSchema>

@@ -1,0 +1,75 @@
+import { Link } from '@tanstack/react-router'
+import { MessageSquare, Search, Server, Settings2 } from 'lucide-react'
+import type { ReactNode } from 'react'
+import type { Me } from '../api/types.ts'
+import { ConversationList } from '../pages/chat/conversation-list.tsx'
+import { paths } from '../paths.ts'
+import { Wordmark } from '../ui/atoll.tsx'
+import { IconButton } from '../ui/button.tsx'
+import { StatusBadge } from '../ui/status-badge.tsx'
+import { openCommandPalette } from './command-palette-host.tsx'
+import { OrganizationSwitcher } from './organization-switcher.tsx'
+import { shortcutText } from './shortcuts.ts'
+import { UserMenu } from './user-menu.tsx'
+
+export function Sidebar({ me }: { me: Me }) {
+  const { instance } = me
+  return (
+    <div className="flex h-full flex-col">
+      <div className="flex items-center justify-between px-4 pt-4 pb-3">
+        <Link {...paths.chat()} aria-label="Reef, start" className="flex rounded-control">
+          <Wordmark />
+        </Link>
+        <IconButton label={`Search and commands (${shortcutText('K')})`} onClick={openCommandPalette}>
+          <Search size={17} />
+        </IconButton>
+      </div>
+      <div className="px-3">
+        <OrganizationSwitcher me={me} />
+      </div>
+      <nav aria-label="Main" className="mt-3 space-y-0.5 px-3">
+        <NavLink {...paths.chat()} icon={<MessageSquare size={16} />}>
+          Chat
+        </NavLink>
+        <NavLink
+          {...paths.instance()}
+          icon={<Server size={16} />}
+          aside={instance && <StatusBadge status={instance.status} className="text-xs" />}
+        >
+          Instance
+        </NavLink>
+        <NavLink {...paths.apiKeys()} section="/settings" icon={<Settings2 size={16} />}>
+          Settings
+        </NavLink>
+      </nav>
+      <div className="mt-5 min-h-0 flex-1">{instance?.status === 'running' && <ConversationList />}</div>
+      <div className="border-t border-line p-2">
+        <UserMenu user={me.user} />
+      </div>
+    </div>
+  )
+}
+
+interface NavLinkProps {
+  to: '/chat' | '/instance' | '/settings/api-keys'
+  icon: ReactNode
+  children: ReactNode
+  aside?: ReactNode
+  /** Marked as current below this path. */
+  section?: string
+}
+
+function NavLink({ to, icon, children, aside, section }: NavLinkProps) {
+  const inSection = section !== undefined && location.pathname.startsWith(section)
+  return (
+    <Link
+      to={to}
+      aria-current={inSection ? 'page' : undefined}
+      className="group flex h-9 items-center gap-2.5 rounded-control px-2.5 text-sm font-medium text-ink-soft transition-colors hover:bg-hover hover:text-ink aria-[current=page]:bg-surface aria-[current=page]:text-ink aria-[current=page]:shadow-card"
+    >
+      <span className="text-ink-faint group-aria-[current=page]:text-coral">{icon}</span>
+      {children}
+      {aside && <span className="ml-auto">{aside}</span>}
+    </Link>
+  )
+}

@@ -1,0 +1,134 @@
+import { useEffect, useRef } from 'react'
+import UPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import { useIsDark } from '../../app/theme.ts'
+
+interface ChartProps {
+  title: string
+  /** The newest value, in words. */
+  now: string
+  /** Name of one of our colour tokens. */
+  color: string
+  minutes: number
+  unit: string
+  points: [at: string, value: number][]
+}
+
+const height = 150
+
+export function Chart({ title, now, color, minutes, unit, points }: ChartProps) {
+  const frame = useRef<HTMLDivElement>(null)
+  const plot = useRef<UPlot>(undefined)
+  const dark = useIsDark()
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a canvas has to be drawn anew in other colours.
+  useEffect(() => {
+    const element = frame.current
+    if (!element) return
+    const drawn = new UPlot(options(element, color, unit), [[], []], element)
+    plot.current = drawn
+    const observer = new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height }))
+    observer.observe(element)
+    return () => {
+      observer.disconnect()
+      drawn.destroy()
+    }
+  }, [color, unit, dark])
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the new canvas of other colours needs its data too.
+  useEffect(() => {
+    plot.current?.setData(withGaps(points, minutes))
+  }, [points, minutes, dark])
+
+  const peak = Math.max(...points.map(([, value]) => value))
+  return (
+    <figure aria-label={`${title}: now ${now}, at most ${Math.round(peak)} ${unit} in this time`}>
+      <figcaption className="mb-2 flex items-baseline justify-between text-sm">
+        <span className="text-ink-soft">{title}</span>
+        <span className="font-semibold tabular-nums">{now}</span>
+      </figcaption>
+      <div ref={frame} aria-hidden="true" />
+    </figure>
+  )
+}
+
+/** Where nothing was measured for longer than this many usual intervals, the line breaks instead of lying. */
+const gapIntervals = 5
+
+function withGaps(points: ChartProps['points'], minutes: number): UPlot.AlignedData {
+  const times = points.map(([at]) => Date.parse(at) / 1000)
+  const steps = times.slice(1).map((time, index) => time - (times[index] ?? time))
+  const usual = steps.toSorted((a, b) => a - b)[Math.floor(steps.length / 2)] ?? 1
+  const xs: number[] = []
+  const ys: (number | null)[] = []
+  points.forEach(([, value], index) => {
+    const time = times[index] ?? 0
+    const before = times[index - 1]
+    if (before !== undefined && time - before > usual * gapIntervals) {
+      xs.push(before + usual)
+      ys.push(null)
+    }
+    xs.push(time)
+    ys.push(value)
+  })
+  // The axis always spans the time asked for, also when the instance is younger.
+  const start = Date.now() / 1000 - minutes * 60
+  if (xs[0] !== undefined && xs[0] > start) {
+    xs.unshift(start)
+    ys.unshift(null)
+  }
+  return [xs, ys]
+}
+
+function options(element: HTMLElement, color: string, unit: string): UPlot.Options {
+  const stroke = resolvedColor(element, color)
+  const axis = {
+    stroke: resolvedColor(element, '--color-ink-faint'),
+    grid: { stroke: resolvedColor(element, '--color-line'), width: 1 },
+    ticks: { show: false },
+    font: `11px ${getComputedStyle(element).fontFamily}`,
+  }
+  return {
+    width: element.clientWidth,
+    height,
+    padding: [8, 4, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.15, 1)] } },
+    axes: [
+      { ...axis, size: 26, grid: { show: false }, values: (_plot, ticks) => ticks.map(clock) },
+      { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => `${tick} ${unit}`) },
+    ],
+    series: [
+      {},
+      {
+        stroke,
+        width: 1.75,
+        fill: (drawn) => fade(drawn, stroke),
+        points: { show: false },
+      },
+    ],
+  }
+}
+
+const clockFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+function clock(seconds: number): string {
+  return clockFormat.format(seconds * 1000)
+}
+
+/** Canvas knows neither custom properties nor light-dark(): the browser resolves them for us. */
+function resolvedColor(element: HTMLElement, token: string): string {
+  const probe = document.createElement('span')
+  probe.style.color = `var(${token})`
+  element.append(probe)
+  const color = getComputedStyle(probe).color
+  probe.remove()
+  return color
+}
+
+function fade(drawn: UPlot, color: string): CanvasGradient {
+  const gradient = drawn.ctx.createLinearGradient(0, drawn.bbox.top, 0, drawn.bbox.top + drawn.bbox.height)
+  gradient.addColorStop(0, `color-mix(in srgb, ${color} 26%, transparent)`)
+  gradient.addColorStop(1, `color-mix(in srgb, ${color} 1%, transparent)`)
+  return gradient
+}

@@ -1,0 +1,98 @@
+import { useQuery } from '@tanstack/react-query'
+import { infoQuery } from '../../api/queries.ts'
+import type { Info, Instance } from '../../api/types.ts'
+import { useInstanceChange, useProvision } from '../../app/instance-actions.ts'
+import { Atoll } from '../../ui/atoll.tsx'
+import { Button } from '../../ui/button.tsx'
+import { ErrorNotice, Notice } from '../../ui/notice.tsx'
+import { LaunchProgress } from './launch-progress.tsx'
+import { launchSteps } from './launch-steps.ts'
+
+/** From nothing, stopped or failed to running: one button, then the real steps with their times. */
+export function ProvisionCard({ instance }: { instance: Instance | null }) {
+  const info = useQuery(infoQuery)
+  const provision = useProvision()
+  const change = useInstanceChange(instance?.id ?? '')
+  const text = cardText(instance)
+  const launching = instance?.status === 'provisioning'
+  const lit = launching ? launchSteps(instance.steps, 0).filter((step) => step.state === 'done').length : 0
+  const start = () => (instance ? change.mutate('start') : provision.mutate())
+  const mayStart = !instance || instance.actions.includes('start')
+  return (
+    <div className="flex h-full items-start justify-center overflow-y-auto px-4 py-[8vh]">
+      <section
+        aria-label="Your instance"
+        className="w-full max-w-md animate-rise rounded-2xl border border-line bg-surface p-7 shadow-card sm:p-9"
+      >
+        <Atoll size={72} progress={lit} className="mb-6" />
+        <h1 className="text-2xl">{text.title}</h1>
+        <p className="mt-2 text-ink-soft">{text.lead}</p>
+        <div className="mt-6 space-y-4" aria-live="polite">
+          {instance?.reason && (
+            <Notice tone={instance.status === 'failed' ? 'bad' : 'info'}>{instance.reason.message}</Notice>
+          )}
+          {provision.error && <ErrorNotice error={provision.error} />}
+          {launching ? (
+            <LaunchProgress steps={instance.steps} />
+          ) : (
+            mayStart && (
+              <Button
+                variant="primary"
+                size="large"
+                className="w-full"
+                pending={provision.isPending || change.isPending}
+                onClick={start}
+              >
+                {text.button}
+              </Button>
+            )
+          )}
+        </div>
+        {info.data && <Isolation info={info.data} />}
+      </section>
+    </div>
+  )
+}
+
+function Isolation({ info }: { info: Info }) {
+  if (info.driver.isolation !== 'none') return null
+  return (
+    <p className="mt-6 border-t border-line pt-4 text-[0.8125rem] text-ink-faint">
+      It runs as a process on this machine, which isolates nothing: it can do what the user that runs Reef can
+      do.
+    </p>
+  )
+}
+
+function cardText(instance: Instance | null): { title: string; lead: string; button: string } {
+  switch (instance?.status) {
+    case undefined:
+      return {
+        title: 'Start your OpenClaw',
+        lead: 'One click gives you a gateway of your own, with its own files and address.',
+        button: 'Start my OpenClaw',
+      }
+    case 'provisioning':
+      return {
+        title: 'Starting your OpenClaw',
+        lead: 'You can leave this page; it goes on by itself.',
+        button: '',
+      }
+    case 'failed':
+      return {
+        title: 'Your OpenClaw did not start',
+        lead: 'Its files are kept. Trying again is safe.',
+        button: 'Try again',
+      }
+    case 'stopping':
+      return { title: 'Stopping', lead: 'It finishes what it is doing first.', button: 'Start my OpenClaw' }
+    case 'deleting':
+      return { title: 'Deleting', lead: 'After this you can start a new one.', button: 'Start my OpenClaw' }
+    default:
+      return {
+        title: 'Your OpenClaw is stopped',
+        lead: 'Its files and conversations are kept. Starting brings it back as it was.',
+        button: 'Start my OpenClaw',
+      }
+  }
+}
