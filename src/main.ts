@@ -81,7 +81,9 @@ export async function startReef(
         dashboardDirectory: fileURLToPath(new URL('../web/dist', import.meta.url)),
       }),
     )
-    undo.push(() => controlPlane.close())
+    // Without the private database this Reef is one of several control planes: what runs is the others' to adopt.
+    const stopMachines = !config.DATABASE_URL && config.REEF_STOP_INSTANCES_ON_EXIT
+    undo.push(() => controlPlane.close({ stopMachines }))
     await controlPlane.listen()
     directory.describe(controlPlane.url)
     const notices = await controlPlane.notices()

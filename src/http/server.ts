@@ -2,7 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import cookie from '@fastify/cookie'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  LogController,
+  type RawServerDefault,
+} from 'fastify'
 import {
   createJsonSchemaTransform,
   createJsonSchemaTransformObject,
@@ -34,7 +39,6 @@ declare module 'fastify' {
 
 export interface ServerOptions {
   log: Logger
-  authenticator: Authenticator
   version: string
   /** Reverse proxies in front of Reef whose X-Forwarded-For is believed; none by default. */
   trustProxy?: string[]
@@ -52,7 +56,8 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     trustProxy: options.trustProxy ?? false,
     genReqId: () => newId(),
     requestIdHeader: false,
-    disableRequestLogging: true,
+    // Requests are counted in metrics; only what goes wrong is logged.
+    logController: new LogController({ disableRequestLogging: true }),
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)

@@ -2,10 +2,8 @@ import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { systemClock } from '../../src/clock.ts'
 import { readConfig } from '../../src/config.ts'
-import type { Principal } from '../../src/domain/accounts/principal.ts'
 import type { ModelCaller } from '../../src/domain/instances/target.ts'
 import type { Meter, ModelCall, ModelCallEnd } from '../../src/domain/usage/meter.ts'
-import { unauthenticated } from '../../src/errors.ts'
 import { createServer } from '../../src/http/server.ts'
 import { newId } from '../../src/ids.ts'
 import { modelCatalogue } from '../../src/models/catalogue.ts'
@@ -25,7 +23,8 @@ export function createMemoryMeter(): MemoryMeter {
     calls: [],
     refusal: null,
     begin: async (call) => {
-      if (meter.refusal !== null) return { admitted: false, code: 'credits_exhausted', message: meter.refusal }
+      if (meter.refusal !== null)
+        return { admitted: false, code: 'credits_exhausted', message: meter.refusal }
       const record: MemoryMeter['calls'][number] = { call, end: null }
       meter.calls.push(record)
       return {
@@ -66,12 +65,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
   const config = readConfig(options.environment ?? {})
   const lines: string[] = []
   const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) })
-  const authenticator = {
-    authenticate: async (): Promise<Principal> => {
-      throw unauthenticated('unauthenticated', 'There are no people in this test.')
-    },
-  }
-  const app = await createServer({ log, authenticator, version: 'test' })
+  const app = await createServer({ log, version: 'test' })
   const callers = new Map<string, ModelCaller>()
   await registerModelGateway(app, {
     secret: testSecret,

@@ -38,6 +38,8 @@ export interface Instances {
   targets: InstanceTargets
   callers: ModelCallers
   reconciler: Reconciler
+  /** Stops listening for hints; after it, targets and callers are no longer kept fresh. */
+  close(): void
 }
 
 const leaseSeconds = 30
@@ -99,5 +101,6 @@ export function createInstances(deps: InstancesDeps): Instances {
     targets,
     callers: targets,
     reconciler,
+    close: () => targets.close(),
   }
 }

@@ -1,0 +1,338 @@
+import { createIdentity } from './adapters/identity/better-auth.ts'
+import { systemClock as clock } from './clock.ts'
+import { openDrivers } from './compute/registry.ts'
+import type { Config } from './config.ts'
+import { type Database, openDatabase } from './db/database.ts'
+import { type Listener, openListener } from './db/listen.ts'
+import { createAccounts } from './domain/accounts/accounts.ts'
+import { createApiKeys } from './domain/accounts/api-keys.ts'
+import { createAuthenticator } from './domain/accounts/authenticator.ts'
+import { createInvitations } from './domain/accounts/invitations.ts'
+import { createMembers } from './domain/accounts/members.ts'
+import { createOrganizations } from './domain/accounts/organizations.ts'
+import type { Authenticator } from './domain/accounts/principal.ts'
+import { createInstances, type Instances } from './domain/instances/create.ts'
+import type { ComputeDrivers } from './domain/instances/drivers.ts'
+import { createRecordingMeter } from './domain/usage/recording-meter.ts'
+import { startUsageSweep } from './domain/usage/sweep.ts'
+import { registerDashboard } from './http/dashboard.ts'
+import { createRateLimits, type RateLimitOptions } from './http/rate-limit.ts'
+import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
+import { registerAuthRoutes } from './http/routes/auth.ts'
+import { registerInstanceRoutes } from './http/routes/instances.ts'
+import { registerMeRoutes } from './http/routes/me.ts'
+import { registerOperationsRoutes } from './http/routes/operations.ts'
+import { registerOrganizationRoutes } from './http/routes/organizations.ts'
+import { registerSessionRoutes } from './http/routes/sessions.ts'
+import { registerVisitRoutes } from './http/routes/visits.ts'
+import { createServer, type Server } from './http/server.ts'
+import { attachUpgrades } from './http/upgrades.ts'
+import { newId } from './ids.ts'
+import { attachLink, type Link } from './link/link.ts'
+import { type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
+import { registerModelGateway } from './models/gateway.ts'
+import { modelKey } from './models/key.ts'
+import { createProviders } from './models/providers.ts'
+import type { ListeningPorts } from './ports.ts'
+import { instanceOrigin } from './proxy/address.ts'
+import { createProxy, type ProxyListener } from './proxy/proxy.ts'
+import { createVisits, type Visits } from './proxy/visits.ts'
+import { attachRealtime, type Realtime } from './realtime/realtime.ts'
+import type { RootSecret } from './secrets.ts'
+import { readReefVersion, readSpecVersion } from './software-version.ts'
+import type { Logger } from './telemetry/log.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+
+/** One running control plane; several may share a database. */
+export interface ControlPlane {
+  readonly url: string
+  readonly proxyUrl: string
+  readonly server: Server
+  readonly instances: Instances
+  readonly drivers: ComputeDrivers
+  /** Opens both listeners and starts reconciling. */
+  listen(): Promise<void>
+  /** What the operator should know, one sentence each. */
+  notices(): Promise<string[]>
+  /** Stops listening and reconciling; with `stopMachines` the machines of the current driver too. */
+  close(options: { stopMachines: boolean }): Promise<void>
+}
+
+export interface ComposeOptions {
+  config: Config
+  secret: RootSecret
+  /** As the application's login role. */
+  databaseUrl: string
+  ports: ListeningPorts
+  log: Logger
+  /** The built dashboard. */
+  dashboardDirectory: string
+  /** Tests lift these. */
+  rateLimits?: RateLimitOptions
+}
+
+/** OpenClaw with the memory it was measured to need, on any driver that can limit it. */
+const slotLimits = { memoryMebibytes: 2048, cpus: 2, pids: 512 }
+/** How long a supervisor lets turns finish when its instance is stopped. */
+const drainGraceSeconds = 15
+
+/** The only file that knows every concrete part: makes them and hands each what it needs. Nothing runs before `listen`. */
+export async function compose(options: ComposeOptions): Promise<ControlPlane> {
+  const core = await openCore(options)
+  const { server, link, realtime } = await openApi(core)
+  const proxy = openProxy(core)
+  const { config, ports, log } = options
+  let usageSweep: { stop(): Promise<void> } | undefined
+
+  return {
+    url: core.urls.public,
+    proxyUrl: core.urls.proxy,
+    server,
+    instances: core.instances,
+    drivers: core.drivers,
+    listen: async () => {
+      await server.listen({ host: config.REEF_HOST, port: ports.api })
+      await proxy.listen(config.REEF_HOST, ports.proxy)
+      await core.instances.reconciler.start()
+      usageSweep = startUsageSweep({
+        database: core.database,
+        onError: (error) => log.warn({ err: error }, 'abandoned model calls were not closed'),
+      })
+    },
+    notices: () => noticesOf(core),
+    close: async ({ stopMachines }) => {
+      await core.instances.reconciler.stop()
+      // While links and the model gateway still answer, so that supervisors drain as they would on a person's stop.
+      if (stopMachines) await core.instances.reconciler.stopAllMachines()
+      await usageSweep?.stop()
+      await realtime.close()
+      await link.close()
+      await proxy.close()
+      await server.close()
+      core.instances.close()
+      await core.listener.close()
+      await core.database.close()
+    },
+  }
+}
+
+/** What the listeners share. */
+interface Core {
+  options: ComposeOptions
+  urls: Addresses
+  version: string
+  nodeId: string
+  database: Database
+  listener: Listener
+  metrics: Metrics
+  authenticator: Authenticator
+  drivers: ComputeDrivers
+  catalogue: ModelCatalogue
+  instances: Instances
+  visits: Visits
+  originOf(slug: string): string
+}
+
+async function openCore(options: ComposeOptions): Promise<Core> {
+  const { config, secret, log } = options
+  const urls = addressesOf(config, options.ports)
+  const nodeId = newId()
+  // Before anything is opened: a setting that cannot be used leaves nothing behind.
+  const catalogue = modelCatalogue(config)
+  const database = openDatabase({
+    url: options.databaseUrl,
+    onIdleError: (error) => log.warn({ err: error }, 'an idle database connection ended'),
+  })
+  const listener = openListener({
+    url: options.databaseUrl,
+    onError: (error) => log.warn({ err: error }, 'the listening database connection ended'),
+  })
+  const drivers = await openDrivers(
+    { dataDirectory: config.REEF_DATA_DIR, secret, database, listener, log },
+    config.REEF_DRIVER,
+  )
+  const originOf = (slug: string) => instanceOrigin(urls.proxy, config.REEF_DOMAIN, slug)
+  const instances = createInstances({
+    database,
+    listener,
+    secret,
+    log,
+    nodeId,
+    internalUrl: urls.internal,
+    drivers,
+    plan: {
+      specVersion: await readSpecVersion(),
+      linkUrl: `${urls.internal.replace(/^http/, 'ws')}/link`,
+      limits: slotLimits,
+    },
+    poolSize: config.POOL_SIZE,
+    multiUser: config.REEF_PROCESS_DRIVER_MULTI_USER !== 'no',
+    addressOf: originOf,
+  })
+  return {
+    options,
+    urls,
+    version: await readReefVersion(),
+    nodeId,
+    database,
+    listener,
+    metrics: createMetrics(database),
+    authenticator: createAuthenticator({ database, secret, clock }),
+    drivers,
+    catalogue,
+    instances,
+    visits: createVisits({
+      database,
+      targets: instances.targets,
+      clock,
+      domain: config.REEF_DOMAIN,
+      proxyPublicUrl: urls.proxy,
+    }),
+    originOf,
+  }
+}
+
+/** Dashboard, API, model gateway, links and browsers' WebSockets: one listener. */
+async function openApi(core: Core): Promise<{ server: Server; link: Link; realtime: Realtime }> {
+  const { options, urls, database, listener, authenticator, instances, catalogue } = core
+  const { config, secret, log } = options
+  const server = await createServer({ log, version: core.version })
+  const upgrades = attachUpgrades(server.server)
+  const link = attachLink({
+    upgrades,
+    database,
+    listener,
+    nodeId: core.nodeId,
+    log,
+    leaseSeconds: config.LEASE_SECONDS,
+    desired: {
+      secret,
+      graceSeconds: drainGraceSeconds,
+      modelBaseUrl: () => `${urls.internal}/models/v1`,
+      models: () => catalogue,
+      modelKey: (slotId) => modelKey(secret, slotId),
+      origins: (slug) => [core.originOf(slug)],
+    },
+  })
+  const realtime = attachRealtime({
+    upgrades,
+    authenticator,
+    instances: instances.service,
+    logs: link.logs,
+    listener,
+    allowedOrigins: () => urls.dashboardOrigins,
+  })
+  await registerAccountRoutes(core, server)
+  registerInstanceRoutes(server, { authenticator, instances: instances.service, logs: link.logs })
+  registerSessionRoutes(server, { authenticator, sessions: instances.sessions })
+  registerVisitRoutes(server, { authenticator, visits: core.visits })
+  await registerModelGateway(server, {
+    secret,
+    callers: instances.callers,
+    catalogue,
+    providers: createProviders(config, { clock }),
+    meter: createRecordingMeter({
+      database,
+      onLost: (error, call) => log.error({ err: error, callId: call.id }, 'usage could not be written'),
+    }),
+    clock,
+  })
+  registerOperationsRoutes(server, {
+    database,
+    metrics: core.metrics,
+    metricsToken: config.REEF_METRICS_TOKEN,
+    info: () => ({
+      version: core.version,
+      proxyUrl: urls.proxy,
+      driver: { name: core.drivers.current.name, isolation: core.drivers.current.capabilities.isolation },
+      demo: catalogue.demo,
+      model: catalogue.primary,
+    }),
+  })
+  await registerDashboard(server, {
+    directory: options.dashboardDirectory,
+    connectTo: () => [urls.proxy, urls.public.replace(/^http/, 'ws')],
+  })
+  return { server, link, realtime }
+}
+
+async function registerAccountRoutes(core: Core, server: Server): Promise<void> {
+  const { database, authenticator, options, urls } = core
+  const { secret } = options
+  const identity = await createIdentity({ database, secret })
+  const accounts = createAccounts({ database, identity, secret, clock })
+  const rateLimits = createRateLimits({
+    database,
+    ...(options.rateLimits ? { limits: options.rateLimits } : {}),
+  })
+  const publicUrl = () => urls.public
+  registerAuthRoutes(server, { accounts, rateLimits, publicUrl })
+  registerOrganizationRoutes(server, {
+    authenticator,
+    organizations: createOrganizations({ database, clock }),
+    members: createMembers({ database, clock }),
+    invitations: createInvitations({ database, clock }),
+    publicUrl,
+  })
+  registerApiKeyRoutes(server, { authenticator, apiKeys: createApiKeys({ database, clock }) })
+  registerMeRoutes(server, { authenticator, accounts, instances: core.instances.service })
+}
+
+function openProxy(core: Core): ProxyListener {
+  const { config, secret, log } = core.options
+  return createProxy({
+    authenticator: core.authenticator,
+    targets: core.instances.targets,
+    visits: core.visits,
+    secret,
+    clock,
+    log,
+    domain: config.REEF_DOMAIN,
+    publicUrl: core.urls.proxy,
+    dashboardUrl: core.urls.public,
+    dashboardOrigins: core.urls.dashboardOrigins,
+    localOpenclaw: config.REEF_LOCAL_OPENCLAW
+      ? { url: config.REEF_LOCAL_OPENCLAW, token: config.REEF_LOCAL_OPENCLAW_TOKEN }
+      : undefined,
+    onRequest: ({ route, status, seconds }) => core.metrics.observeProxy(route, status, seconds),
+  })
+}
+
+interface Addresses {
+  /** Of the dashboard and the API, as people reach them. */
+  public: string
+  /** Of the proxy, as people reach it. */
+  proxy: string
+  /** Of the API's listener, as instances and other control planes reach it. */
+  internal: string
+  dashboardOrigins: string[]
+}
+
+function addressesOf(config: Config, ports: ListeningPorts): Addresses {
+  const here = config.REEF_HOST === '0.0.0.0' || config.REEF_HOST === '::' ? '127.0.0.1' : config.REEF_HOST
+  const host = here.includes(':') ? `[${here}]` : here
+  const trimmed = (url: string) => url.replace(/\/+$/, '')
+  const listening = `http://${host}:${ports.api}`
+  const publicUrl = trimmed(config.REEF_PUBLIC_URL ?? listening)
+  // On a laptop both names of the loopback address lead to the same dashboard.
+  const loopback = here === '127.0.0.1' ? [`http://localhost:${ports.api}`, listening] : [listening]
+  return {
+    public: publicUrl,
+    proxy: trimmed(config.REEF_PROXY_PUBLIC_URL ?? `http://${host}:${ports.proxy}`),
+    internal: trimmed(config.REEF_INTERNAL_URL ?? listening),
+    dashboardOrigins: [...new Set([new URL(publicUrl).origin, ...loopback])],
+  }
+}
+
+async function noticesOf(core: Core): Promise<string[]> {
+  const problems = (await core.drivers.current.preflight()).filter((check) => !check.ok)
+  return [
+    ...(core.catalogue.demo
+      ? ['The built-in demo model answers. For a real one: OPENAI_API_KEY=sk-... npm start']
+      : []),
+    ...(core.drivers.current.capabilities.isolation === 'none'
+      ? ['Instances run as processes of this machine, isolated from nothing: for yourself only.']
+      : []),
+    ...problems.map((check) => `${check.name}: ${check.detail}`),
+  ]
+}
