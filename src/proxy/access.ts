@@ -45,14 +45,14 @@ export function createAccess(deps: AccessDeps): Access {
   })
 
   const keyOf = (head: RequestHead): string => {
+    if (isRepeated(head, 'authorization') || isRepeated(head, 'reef-organization'))
+      throw new Refusal(400, 'bad_request', 'Authorization and reef-organization may each come once only.')
     const { authorization, organizationId } = credentialOf(head)
     // Hashed so that no credential lies in memory longer than its request.
     return hash('sha256', `${authorization ?? ''}\n${organizationId ?? ''}`, 'base64')
   }
 
   const authenticate = async (head: RequestHead): Promise<Principal> => {
-    if (isRepeated(head, 'authorization') || isRepeated(head, 'reef-organization'))
-      throw new Refusal(400, 'bad_request', 'Authorization and reef-organization may each come once only.')
     const principal = await deps.authenticator.authenticate(credentialOf(head))
     requireScope(principal, 'chat')
     return principal
