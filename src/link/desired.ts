@@ -25,7 +25,7 @@ export interface DesiredFacts {
   /** Whose link the row says it is. */
   linkNodeId: string | null
   linkConnectedAt: Date | null
-  instance: { id: string; slug: string; visitors: string[] } | null
+  instance: { id: string; slug: string; ownerEmail: string | null } | null
 }
 
 /** Reads the facts of many slots at once; a slot that does not exist is missing from the answer. */
@@ -33,6 +33,12 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
   const slots = await trx
     .selectFrom('slots')
     .leftJoin('instances', 'instances.id', 'slots.instance_id')
+    // Whoever has left the organization has left its instances.
+    .leftJoin('members', (join) =>
+      join
+        .onRef('members.organization_id', '=', 'instances.organization_id')
+        .onRef('members.user_id', '=', 'instances.owner_user_id'),
+    )
     .select([
       'slots.id',
       'slots.wanted',
@@ -41,34 +47,19 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
       'slots.link_connected_at',
       'instances.id as instance_id',
       'instances.slug',
-      'instances.organization_id',
-      'instances.owner_user_id',
+      'members.email',
     ])
     .where('slots.id', 'in', slotIds)
     .execute()
-  const organizationIds = slots.map((slot) => slot.organization_id).filter((id) => id !== null)
-  const members = organizationIds.length
-    ? await trx
-        .selectFrom('members')
-        .select(['organization_id', 'user_id', 'role'])
-        .where('organization_id', 'in', organizationIds)
-        .orderBy('user_id')
-        .execute()
-    : []
   return new Map(
-    slots.map((slot) => {
-      const { instance_id: id, slug } = slot
-      const visitors = members
-        .filter((member) => member.organization_id === slot.organization_id)
-        .filter((member) => member.user_id === slot.owner_user_id || member.role !== 'member')
-        .map((member) => member.user_id)
+    slots.map(({ instance_id: id, slug, email, ...slot }) => {
       const facts: DesiredFacts = {
         slotId: slot.id,
         wanted: slot.wanted,
         restartGeneration: slot.restart_generation,
         linkNodeId: slot.link_node_id,
         linkConnectedAt: slot.link_connected_at,
-        instance: id !== null && slug !== null ? { id, slug, visitors } : null,
+        instance: id !== null && slug !== null ? { id, slug, ownerEmail: email } : null,
       }
       return [slot.id, facts]
     }),
@@ -94,7 +85,8 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
     owner: facts.instance && {
       instanceId: facts.instance.id,
       slug: facts.instance.slug,
-      userNames: facts.instance.visitors,
+      // What the proxy calls the visitor; only an instance's owner may visit it.
+      userNames: facts.instance.ownerEmail === null ? [] : [facts.instance.ownerEmail],
       origins: sources.origins(facts.instance.slug),
     },
   }

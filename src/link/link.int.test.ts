@@ -6,9 +6,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { protocolVersion } from '../../supervisor/protocol.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { eventually } from '../../test/support/eventually.ts'
-import { insertInstance, insertMember, insertOrganization, insertUser } from '../../test/support/rows.ts'
+import { insertInstance, insertOrganization } from '../../test/support/rows.ts'
 import { testSecret } from '../../test/support/secret.ts'
-import { dialLink, openLink } from '../../test/support/supervisor-client.ts'
+import { dialLink, openLink, type SupervisorClient } from '../../test/support/supervisor-client.ts'
 import { type Listener, openListener } from '../db/listen.ts'
 import { notify } from '../db/notify.ts'
 import { attachUpgrades } from '../http/upgrades.ts'
@@ -237,9 +237,6 @@ test('a changed wish reaches the supervisor within a second', async () => {
   const { desired } = await client.get('welcome')
   expect(desired.owner).toBeNull()
   const owner = await insertOrganization(database)
-  const admin = await insertUser(database)
-  await insertMember(database, owner.organizationId, admin, 'admin')
-  await insertMember(database, owner.organizationId, await insertUser(database), 'member')
   const { instanceId, slug } = await insertInstance(database, owner)
   const changedAt = performance.now()
   await database.asSystem(async (trx) => {
@@ -257,7 +254,7 @@ test('a changed wish reaches the supervisor within a second', async () => {
     owner: {
       instanceId,
       slug,
-      userNames: [owner.userId, admin].sort(),
+      userNames: [`${owner.userId}@example.test`],
       origins: [`http://${slug}.localhost:7301`],
     },
   })
@@ -352,29 +349,68 @@ test('a control plane that stops closes its links, and the next one takes them o
   expect((await readSlot(slotId)).link_node_id).toBe(two.nodeId)
 })
 
-test('log lines are kept to the last two thousand, each to a bound, and subscribers see new ones', async () => {
+test('log lines are kept to the last two thousand, each to a bound, and followers see new ones', async () => {
   const node = await startNode()
   const slotId = await insertLinkedSlot()
   const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
   await client.get('welcome')
-  const seen: string[] = []
-  const unsubscribe = node.link.logs.subscribe(slotId, (lines) =>
-    seen.push(...lines.map((line) => line.text)),
+  sendLines(client, 0, 10)
+  await eventually(async () => expect(await node.link.logs.tail(slotId, 100)).toHaveLength(10))
+  const seen: string[][] = []
+  const end = node.link.logs.follow(slotId, 3, (lines) => seen.push(lines.map((line) => line.text)))
+  await eventually(() => expect(seen).toEqual([['line 7', 'line 8', 'line 9']]))
+  sendLines(client, 10, 5_000)
+  await eventually(() => expect(seen.flat()).toHaveLength(3 + 4_990))
+  expect(await node.link.logs.tail(slotId, 10_000)).toHaveLength(2_000)
+  expect(await node.link.logs.tail(slotId, 1)).toMatchObject([{ text: 'line 4999' }])
+  end()
+  client.send({ type: 'logs', lines: [{ at: 'no time', source: 'supervisor', text: 'x'.repeat(100_000) }] })
+  await eventually(async () => {
+    const [line] = await node.link.logs.tail(slotId, 1)
+    expect(line?.text).toMatch(/^x{4096} \[cut\]$/)
+    expect(new Date(line?.at ?? '').toISOString()).toBe(line?.at)
+  })
+  expect(seen.flat()).toHaveLength(3 + 4_990)
+})
+
+test('logs are read and followed from the control plane that holds the link, also when it moves', async () => {
+  const [one, two] = [await startNode(), await startNode()]
+  const slotId = await insertLinkedSlot()
+  const credential = { kind: 'link', token: slotId } as const
+  const first = await dialLink(one.url, slotId, credential)
+  await first.get('welcome')
+  sendLines(first, 0, 3)
+  await eventually(async () =>
+    expect(await two.link.logs.tail(slotId, 2)).toMatchObject([{ text: 'line 1' }, { text: 'line 2' }]),
   )
-  const send = (from: number, to: number) => {
-    const lines = []
-    for (let index = from; index < to; index++)
-      lines.push({ at: 'any', source: 'openclaw' as const, text: `line ${index}` })
-    client.send({ type: 'logs', lines })
-  }
-  for (let from = 0; from < 5_000; from += 500) send(from, from + 500)
-  await eventually(() => expect(seen).toHaveLength(5_000))
-  expect(node.link.logs.tail(slotId, 10_000)).toHaveLength(2_000)
-  expect(node.link.logs.tail(slotId, 1)).toMatchObject([{ text: 'line 4999' }])
-  unsubscribe()
-  client.send({ type: 'logs', lines: [{ at: 'any', source: 'supervisor', text: 'x'.repeat(100_000) }] })
-  await eventually(() => expect(node.link.logs.tail(slotId, 1)[0]?.text).toMatch(/^x{4096} \[cut\]$/))
-  expect(seen).toHaveLength(5_000)
+  const seen: string[] = []
+  const end = two.link.logs.follow(slotId, 100, (lines) => seen.push(...lines.map((line) => line.text)))
+  await eventually(() => expect(seen).toHaveLength(3))
+  sendLines(first, 3, 5)
+  await eventually(() => expect(seen).toHaveLength(5))
+  const second = await dialLink(two.url, slotId, credential)
+  await second.get('welcome')
+  sendLines(second, 5, 7)
+  await eventually(() => expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6].map((index) => `line ${index}`)))
+  end()
+})
+
+test('a control plane that does not answer for its logs is an error, and strangers get nothing from one that does', async () => {
+  const [one, two] = [await startNode(), await startNode()]
+  const slotId = await insertLinkedSlot()
+  await (await dialLink(one.url, slotId, { kind: 'link', token: slotId })).get('welcome')
+  await expect(openLink(`${one.url}/logs?slot=${slotId}&tail=5`)).rejects.toThrow(/404/)
+  await database.asSystem((trx) =>
+    trx
+      .updateTable('nodes')
+      .set({ internal_url: 'http://127.0.0.1:1' })
+      .where('id', '=', one.nodeId)
+      .execute(),
+  )
+  await expect(two.link.logs.tail(slotId, 5)).rejects.toMatchObject({
+    kind: 'unavailable',
+    code: 'logs_unavailable',
+  })
 })
 
 test('a WebSocket on any other path is refused with the ordinary answer', async () => {
@@ -405,8 +441,23 @@ async function startNode(overrides: Partial<LinkOptions> = {}): Promise<Node> {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const { port } = server.address() as AddressInfo
   const node = { url: `ws://127.0.0.1:${port}/link`, nodeId, link, server }
+  await database.asSystem((trx) =>
+    trx
+      .insertInto('nodes')
+      .values({ id: nodeId, internal_url: `http://127.0.0.1:${port}` })
+      .execute(),
+  )
   nodes.push(node)
   return node
+}
+
+function sendLines(client: SupervisorClient, from: number, to: number): void {
+  for (let first = from; first < to; first += 500) {
+    const lines = []
+    for (let index = first; index < Math.min(to, first + 500); index++)
+      lines.push({ at: new Date(index).toISOString(), source: 'openclaw' as const, text: `line ${index}` })
+    client.send({ type: 'logs', lines })
+  }
 }
 
 async function insertSlot(bootstrapToken: string, validSeconds = 600): Promise<string> {

@@ -10,6 +10,7 @@ import { createDesiredPush } from './desired-push.ts'
 import type { LinkedSlots } from './linked-slots.ts'
 import { createLogBuffers, type LogBuffers } from './log-buffers.ts'
 import { type ReceptionDeps, receive } from './reception.ts'
+import { createSlotLogs, type SlotLogs } from './slot-logs.ts'
 import { clearExpired, findRemaining, pruneSamples } from './store.ts'
 
 export interface LinkOptions {
@@ -28,7 +29,8 @@ export interface LinkOptions {
 }
 
 export interface Link {
-  readonly logs: LogBuffers
+  /** What supervisors wrote, from whichever control plane holds their links. */
+  readonly logs: SlotLogs
   countLinks(): number
   /** Closes all links. Their slots stay ready: the supervisors dial again until a control plane answers. */
   close(): Promise<void>
@@ -45,7 +47,14 @@ export function attachLink(options: LinkOptions): Link {
   const { database, log, leaseSeconds, nodeId } = options
   const heartbeatSeconds = options.heartbeatSeconds ?? 5
   const linked: LinkedSlots = new Map()
-  const logs = createLogBuffers()
+  const buffers = createLogBuffers()
+  const logs = createSlotLogs({
+    buffers,
+    upgrades: options.upgrades,
+    database,
+    secret: options.desired.secret,
+    nodeId,
+  })
   const push = createDesiredPush({ database, linked, sources: options.desired, log })
   let stopping = false
   const server = listenForSupervisors(options, {
@@ -53,7 +62,7 @@ export function attachLink(options: LinkOptions): Link {
     nodeId,
     log,
     linked,
-    logs,
+    logs: buffers,
     push,
     sources: options.desired,
     heartbeatSeconds,
@@ -72,7 +81,7 @@ export function attachLink(options: LinkOptions): Link {
     setInterval(
       () => {
         push.ask(linked.keys())
-        tidy(database, leaseSeconds, linked, logs).catch((error) =>
+        tidy(database, leaseSeconds, linked, buffers).catch((error) =>
           log.warn({ err: error }, 'tidying failed'),
         )
       },
@@ -90,6 +99,7 @@ export function attachLink(options: LinkOptions): Link {
       stopping = true
       for (const timer of timers) clearInterval(timer)
       unsubscribe()
+      logs.close()
       await server.close()
     },
   }

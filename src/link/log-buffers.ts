@@ -19,11 +19,7 @@ export function createLogBuffers(linesMax = linesMaxDefault): LogBuffers {
   const subscribers = new Map<string, Set<(lines: LogLine[]) => void>>()
   return {
     append: (slotId, lines) => {
-      const cut = lines.map((line) =>
-        line.text.length > textCharactersMax
-          ? { ...line, text: `${line.text.slice(0, textCharactersMax)} [cut]` }
-          : line,
-      )
+      const cut = lines.map(tidyLine)
       const buffer = buffers.get(slotId) ?? []
       buffer.push(...cut)
       // Trimmed by halves, so that a busy slot does not move the whole array with every line.
@@ -44,5 +40,15 @@ export function createLogBuffers(linesMax = linesMaxDefault): LogBuffers {
     drop: (slotId) => {
       buffers.delete(slotId)
     },
+  }
+}
+
+/** What a supervisor sends is the tenant's: it may be long, and its time need not be one. */
+function tidyLine({ at, source, text }: LogLine): LogLine {
+  const time = new Date(at)
+  return {
+    at: (Number.isNaN(time.getTime()) ? new Date() : time).toISOString(),
+    source,
+    text: text.length > textCharactersMax ? `${text.slice(0, textCharactersMax)} [cut]` : text,
   }
 }
