@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type ConformanceSubject, describeConformance } from './conformance.ts'
+import { createFakeDriver } from './fake/driver.ts'
+import { createFakeMachines } from './fake/machines.ts'
 import { createProcessDriver } from './process/driver.ts'
 
 const run = promisify(execFile)
@@ -39,5 +41,22 @@ describeConformance('process', async (): Promise<ConformanceSubject> => {
       await writeFile(inSlot(slotId, 'ignore-stop'), '')
     },
     dispose: () => rm(directory, { recursive: true, force: true }),
+  }
+})
+
+describeConformance('fake', async (): Promise<ConformanceSubject> => {
+  const machines = createFakeMachines()
+  const find = (slotId: string) => machines.machines.get(slotId)
+  return {
+    open: () => createFakeDriver({ machines }),
+    countRunning: async (slotId) => machines.countRunning(slotId),
+    writeState: async (slotId, text) => void find(slotId)?.state.set('text', text),
+    readState: async (slotId) => find(slotId)?.state.get('text'),
+    crash: async (slotId) => machines.crash(slotId, 'told to crash'),
+    ignoreStop: async (slotId) => {
+      const machine = find(slotId)
+      if (machine) machine.ignoresStop = true
+    },
+    dispose: async () => undefined,
   }
 })

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { sql } from 'kysely'
+import pg from 'pg'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { protocolVersion } from '../../supervisor/protocol.ts'
@@ -277,6 +278,38 @@ test('a changed wish whose notification was lost is found by the poll', async ()
     trx.updateTable('slots').set({ restart_generation: 7 }).where('id', '=', slotId).execute(),
   )
   expect((await client.get('desired')).desired.restartGeneration).toBe(7)
+})
+
+test('what a supervisor says while the database breaks every connection is written all the same', async () => {
+  const node = await startNode()
+  const slotId = await insertLinkedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  await client.get('welcome')
+  const admin = new pg.Client({ connectionString: database.adminUrl })
+  await admin.connect()
+  const name = new URL(database.adminUrl).pathname.slice(1)
+  let broken = 0
+  for (let generation = 1; generation <= 20; generation++) {
+    const { rowCount } = await admin.query(
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
+      [name],
+    )
+    broken += rowCount ?? 0
+    client.send({
+      type: 'status',
+      phase: 'ready',
+      ready: true,
+      warm: true,
+      appliedRestartGeneration: generation,
+      failure: null,
+    })
+  }
+  await admin.end()
+  expect(broken).toBeGreaterThan(0)
+  await eventually(async () =>
+    expect(await readSlot(slotId)).toMatchObject({ ready: true, applied_restart_generation: 20 }),
+  )
+  expect(client.socket.readyState).toBe(client.socket.OPEN)
 })
 
 test('a link that ends leaves the slot ready; one that goes silent does not', async () => {
