@@ -18,6 +18,8 @@ const marginMs = 30_000
 
 let current: SignedIn | undefined
 let refreshing: Promise<SignedIn | undefined> | undefined
+/** Reef has said that nobody is signed in here: asking again is of no use until somebody does. */
+let knownSignedOut = false
 const listeners = new Set<() => void>()
 const otherTabs = new BroadcastChannel('reef-auth')
 
@@ -68,7 +70,8 @@ export async function restoreSession(): Promise<User | undefined> {
   return (current ?? (await refresh()))?.user
 }
 
-function refresh(): Promise<SignedIn | undefined> {
+async function refresh(): Promise<SignedIn | undefined> {
+  if (knownSignedOut) return undefined
   refreshing ??= withLock(requestRefresh).finally(() => {
     refreshing = undefined
   })
@@ -99,6 +102,7 @@ async function enter(path: string, body: object): Promise<User> {
 
 function accept(tokens: Tokens | undefined): SignedIn | undefined {
   const before = current?.user.id
+  knownSignedOut = tokens === undefined
   current = tokens && {
     user: tokens.user,
     accessToken: tokens.accessToken,

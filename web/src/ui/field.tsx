@@ -2,7 +2,7 @@ import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, us
 import { cn } from './class-names.ts'
 
 export const inputClass = cn(
-  'block w-full rounded-control border border-line-strong/80 bg-surface px-3 text-[0.9375rem] text-ink',
+  'block rounded-control border border-line-strong/80 bg-surface px-3 text-ink',
   'transition-colors hover:border-line-strong focus-visible:outline-offset-0 focus-visible:border-lagoon',
   'aria-invalid:border-bad disabled:opacity-60',
 )
@@ -50,7 +50,7 @@ export function TextField({
         id={id}
         aria-invalid={error ? true : undefined}
         aria-describedby={error || hint ? `${id}-note` : undefined}
-        className={cn(inputClass, 'h-10', className)}
+        className={cn(inputClass, 'h-10 w-full text-[0.9375rem]', className)}
       />
     </FieldFrame>
   )
@@ -66,7 +66,7 @@ export function SelectField({
   const id = useId()
   return (
     <FieldFrame id={id} label={label} hint={hint} error={error}>
-      <select {...rest} id={id} className={cn(inputClass, 'h-10 pr-8')}>
+      <select {...rest} id={id} className={cn(inputClass, 'h-10 w-full pr-8 text-[0.9375rem]')}>
         {children}
       </select>
     </FieldFrame>

@@ -11,7 +11,7 @@ const units = [
   ['minute', 60],
 ] as const
 
-export function relativeTime(at: string, nowMs: number): string {
+function relativeTime(at: string, nowMs: number): string {
   const seconds = (Date.parse(at) - nowMs) / 1000
   for (const [unit, length] of units)
     if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit)

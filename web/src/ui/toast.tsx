@@ -39,7 +39,7 @@ function ToastList() {
         ) : (
           <CircleCheck size={17} className="mt-0.5 shrink-0 text-good" />
         )}
-        <Toast.Title className="min-w-0 flex-1 text-sm wrap-break-word" />
+        <Toast.Title className="min-w-0 flex-1 text-sm leading-snug font-medium tracking-normal wrap-break-word" />
         <Toast.Close aria-label="Dismiss" className="rounded p-0.5 text-ink-faint hover:text-ink">
           <X size={15} />
         </Toast.Close>

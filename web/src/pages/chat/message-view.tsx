@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import type { ConversationMessage } from '../../api/types.ts'
 import { Atoll } from '../../ui/atoll.tsx'
 import { CopyIconButton } from '../../ui/copy.tsx'
@@ -37,7 +37,7 @@ export function AssistantMessage({ children, copyText }: { children: ReactNode; 
           <CopyIconButton
             text={copyText}
             label="Copy answer"
-            className="-ml-2 size-7.5 opacity-0 group-hover/message:opacity-100 focus-visible:opacity-100 [@media(hover:none)]:opacity-60"
+            className="-mb-5 -ml-2 size-7.5 opacity-0 group-hover/message:opacity-100 focus-visible:opacity-100 [@media(hover:none)]:opacity-60"
           />
         )}
       </div>
@@ -45,10 +45,23 @@ export function AssistantMessage({ children, copyText }: { children: ReactNode; 
   )
 }
 
+/** After this long without a sign of life a person wonders. */
+const slowMs = 6_000
+
 export function Thinking() {
+  const [slow, setSlow] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), slowMs)
+    return () => clearTimeout(timer)
+  }, [])
   return (
     <div role="status" aria-label="OpenClaw is thinking" className="flex items-center gap-3.5">
       <Atoll size={24} progress={0} className="animate-spin [animation-duration:2.4s]" />
+      {slow && (
+        <span className="animate-rise text-sm text-ink-faint">
+          Still at it. The first answer after a start takes the longest.
+        </span>
+      )}
     </div>
   )
 }

@@ -13,10 +13,10 @@ import { sendMessage } from './turns.ts'
 
 const suggestions = [
   { label: 'Say hello', text: 'Hello! Who are you, and what can you do?', icon: <Hand size={16} /> },
-  { label: 'Run ls', text: 'Run ls and tell me what you see.', icon: <SquareTerminal size={16} /> },
+  { label: 'Run ls', text: 'Run ls', icon: <SquareTerminal size={16} /> },
   {
     label: 'Write a note',
-    text: 'Write a note that says “Reef works” to note.txt.',
+    text: 'Write a note that says: Reef works.',
     icon: <FilePenLine size={16} />,
   },
 ]

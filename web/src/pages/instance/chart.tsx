@@ -71,8 +71,9 @@ function withGaps(points: ChartProps['points'], minutes: number): UPlot.AlignedD
     xs.push(time)
     ys.push(value)
   })
-  // The axis always spans the time asked for, also when the instance is younger.
-  const start = Date.now() / 1000 - minutes * 60
+  // The axis spans the time asked for, or what there is of it, but never so little that a moment fills it.
+  const nowSeconds = Date.now() / 1000
+  const start = Math.max(nowSeconds - minutes * 60, Math.min(times[0] ?? nowSeconds, nowSeconds - 120))
   if (xs[0] !== undefined && xs[0] > start) {
     xs.unshift(start)
     ys.unshift(null)

@@ -22,3 +22,8 @@ test('finds lines whatever their case', () => {
   expect(texts(matchingLines(held, ' ready '))).toEqual(['Gateway READY'])
   expect(matchingLines(held, '  ')).toHaveLength(2)
 })
+
+test('shows neither colour codes nor the time twice', () => {
+  const held = appendLines([], [line('2026-11-21T11:52:31.045+00:00 \u001b[36m[ws]\u001b[39m res')], true)
+  expect(texts(held)).toEqual(['[ws] res'])
+})

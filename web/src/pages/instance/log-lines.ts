@@ -12,8 +12,14 @@ export function appendLines(held: NumberedLine[], lines: LogLine[], fresh: boole
   // The tail after a reconnect repeats what is there already, so it replaces it.
   const base = fresh ? [] : held
   let number = held.at(-1)?.number ?? 0
-  const added = lines.map((line) => ({ ...line, number: ++number }))
+  const added = lines.map((line) => ({ ...line, text: bareText(line.text), number: ++number }))
   return [...base, ...added].slice(-logLinesMax)
+}
+
+/** Colours are for terminals, and the time that OpenClaw writes stands beside the line already. */
+function bareText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one.
+  return text.replace(/\u001b\[[\d;]*m/g, '').replace(/^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)\s+/, '')
 }
 
 export function matchingLines(lines: NumberedLine[], search: string): NumberedLine[] {
