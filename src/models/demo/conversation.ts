@@ -75,7 +75,12 @@ export function readConversation(request: DemoRequest): Conversation {
 const contextMarker = '\u27E6openclaw:ctx\u27E7'
 
 /** Sent by OpenClaw when an attempt showed nothing: the question is still the one before. */
-const retries = /^The previous attempt (did not produce|compacted the conversation)/
+const retries =
+  /^The previous (attempt|assistant turn) (did not produce|compacted|completed its tool|recorded)/
+
+/** Around the question when OpenClaw asks it again after a failure. */
+const askedAgain =
+  /^\[Queued user message from a previous active turn[^\]]*\]\n|\n\nContinue the current task from the existing transcript[^\n]*$/g
 
 /**
  * A person's own words out of a user message of OpenClaw, which adds a time stamp in front, a line about its runtime
@@ -92,7 +97,7 @@ export function personsWords(text: string): string {
   words = words.replace(/^System(?: \(untrusted\))?: \[[^\]\n]*\].*$/gm, '')
   words = words.replace(/(^|\n\n)Runtime: agent=\S+ \| [^\n]*/g, '')
   words = words.replace(/^\[message_id: [^\]]*\]$/gm, '')
-  words = withoutTimestamp(words.trim())
+  words = withoutTimestamp(words.trim()).replace(askedAgain, '')
   return retries.test(words) ? '' : words
 }
 

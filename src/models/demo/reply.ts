@@ -2,7 +2,7 @@ import { demoCommand } from './command.ts'
 import { type Conversation, type DemoRequest, readConversation } from './conversation.ts'
 import { type DemoContext, demoLabel } from './label.ts'
 import { smallTalk } from './small-talk.ts'
-import { describeResult } from './tool-result.ts'
+import { describeResult, fenced } from './tool-result.ts'
 import { callFor, toolWish } from './tool-use.ts'
 
 /** What the demo model does, before any protocol gives it a shape. */
@@ -48,6 +48,8 @@ function machineReply({ system, said, saidBefore }: Conversation): string | unde
   if (/context summarization assistant/i.test(system))
     return `The conversation so far:\n\n${said.slice(0, 2000)}`
   if (said === 'Continue the OpenClaw runtime event.') return 'NO_REPLY'
+  const finished = /^An async command you ran earlier .*details are:\n\n([\s\S]*?)(?:\n\n|$)/.exec(said)?.[1]
+  if (finished) return `What I ran in the background is done:\n\n${fenced(finished)}`
   const token = /\b(NO_REPLY|HEARTBEAT_OK)\b/.exec(said)?.[1]
   // A person who asks about the word gets an answer; a prompt that demands it is long.
   if (token && (said.length > 60 || saidBefore.length === 0)) return token

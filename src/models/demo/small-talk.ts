@@ -130,7 +130,8 @@ function date({ said, system }: Conversation, { now }: DemoContext): string | un
 function zoneOf(system: string): string {
   const named = /^Time zone: ([A-Za-z_+\-/0-9]+)$/m.exec(system)?.[1] ?? 'UTC'
   try {
-    return new Intl.DateTimeFormat('en-GB', { timeZone: named }).resolvedOptions().timeZone
+    new Intl.DateTimeFormat('en-GB', { timeZone: named })
+    return named
   } catch {
     return 'UTC'
   }

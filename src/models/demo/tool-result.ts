@@ -20,6 +20,8 @@ function describe({ call, output }: Result): string {
     return `That did not work: \`${call.name}\` answered with an error.\n\n${fenced(error)}`
   if (/^(exec|bash|shell|run|run_command|execute_command|terminal)$/i.test(call.name)) {
     const command = firstText(call.input)
+    if (text.startsWith('Command still running'))
+      return `\`${command}\` takes longer, so it goes on in the background.`
     return text === '' || text === '(no output)'
       ? `I ran \`${command}\`. It printed nothing.`
       : `I ran \`${command}\`. It printed:\n\n${fenced(text)}`
@@ -54,7 +56,8 @@ function firstText(input: Record<string, unknown>): string {
   return typeof value === 'string' ? value : ''
 }
 
-function fenced(text: string): string {
+/** A code block that holds `text` whatever is in it. */
+export function fenced(text: string): string {
   const shown =
     text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}\n... (shortened)` : text
   // A fence must be longer than any inside it.

@@ -83,7 +83,8 @@ export function toolWish({ said, files }: Pick<Conversation, 'said' | 'files'>):
   const read = unquoted(patterns.read.exec(said)?.[1] ?? '')
   if (/^\S+$/.test(read) && /[./]/.test(read)) return readFile(read)
   const last = files.at(-1)
-  if (/^(?:it|(?:the|my|that|this|last|back)\b.*(?:note|file).*)$/i.test(read) && last) return readFile(last)
+  if (/^(?:it\b.*|(?:(?:the|my|that|this|last)\s+)*(?:note|file)\b.*)$/i.test(read) && last)
+    return readFile(last)
   return undefined
 }
 
