@@ -51,6 +51,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   })
   // Without a listener an idle connection's error ends the process.
   pool.on('error', (error) => options.onIdleError?.(error))
+  // The same goes for one that is lost between two queries of a transaction; the next query then fails by itself.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 
   const withRole = <T>(

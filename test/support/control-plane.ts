@@ -79,6 +79,7 @@ export async function startControlPlane(
       await database.close()
     },
     kill: async () => {
+      void link.close()
       await listener.close()
       await database.close()
       // Its timers would go on for as long as the test; their every write fails from here on.
@@ -125,4 +126,12 @@ export async function eventually<T>(
     if (Date.now() > deadline) throw new Error(`still ${JSON.stringify(answer, null, 1)}`)
     await new Promise((done) => setTimeout(done, 20))
   }
+}
+
+/** Takes every slot and instance away, so that the next test starts with an empty table and machines of its own. */
+export async function clearInstances(database: Database): Promise<void> {
+  await database.asSystem(async (trx) => {
+    for (const table of ['sessions', 'slots', 'instances', 'nodes'] as const)
+      await trx.deleteFrom(table).execute()
+  })
 }

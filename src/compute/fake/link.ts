@@ -2,6 +2,7 @@ import { type SqlBool, sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
 import type { Listener } from '../../db/listen.ts'
 import { notify } from '../../db/notify.ts'
+import { persistently } from '../../link/persistently.ts'
 import type { FakeMachineEvent } from './driver.ts'
 
 /**
@@ -24,10 +25,13 @@ export function createFakeLink(deps: {
   const { database } = deps
   const up = new Set<string>()
   const writing = new Set<Promise<void>>()
+  let closed = false
 
   const write = (work: (trx: Trx) => Promise<void>): void => {
-    const done = database
-      .asSystem(work)
+    const done = persistently(
+      () => database.asSystem(work),
+      () => !closed,
+    )
       .catch(deps.onError)
       .finally(() => writing.delete(done))
     writing.add(done)
@@ -55,6 +59,7 @@ export function createFakeLink(deps: {
   return {
     onMachine,
     close: async () => {
+      closed = true
       unsubscribe()
       clearInterval(heartbeat)
       await Promise.all(writing)

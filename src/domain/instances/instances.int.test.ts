@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
+  clearInstances,
   createPerson,
   eventually,
   startControlPlane,
@@ -23,13 +24,7 @@ describe('an instance', () => {
   })
   afterEach(async () => {
     for (const plane of planes.splice(0)) await plane.close()
-    // Each test has its own pretended machines, so it starts without the slots of the last one.
-    await database.asSystem(async (trx) => {
-      await trx.deleteFrom('sessions').execute()
-      await trx.deleteFrom('slots').execute()
-      await trx.deleteFrom('instances').execute()
-      await trx.deleteFrom('nodes').execute()
-    })
+    await clearInstances(database)
   })
   afterAll(() => database.drop())
 
@@ -119,5 +114,160 @@ describe('an instance', () => {
       await expect(plane.service.samples(outsider, id, 5)).rejects.toMatchObject({ kind: 'notFound' })
     }
     expect((await plane.service.get(ada, id)).desiredState).toBe('running')
+  })
+
+  it('is restarted once per restart, and runs only when that is done', async () => {
+    const plane = await start()
+    const ada = await createPerson(database)
+    const { id } = await plane.service.provision(ada, {})
+    const isRunning = () =>
+      eventually(
+        () => plane.service.get(ada, id),
+        (instance) => instance.status === 'running',
+      )
+    const { sessionId } = await isRunning()
+    expect((await plane.service.restart(ada, id)).status).toBe('provisioning')
+    const restarted = await isRunning()
+    expect(restarted.sessionId).toBe(sessionId)
+    const slots = await database.asSystem((trx) => trx.selectFrom('slots').selectAll().execute())
+    expect(slots).toMatchObject([{ restart_generation: 1, applied_restart_generation: 1 }])
+  })
+
+  it('stays stopped after a person stopped it, whatever happens to machines and control planes', async () => {
+    const plane = await start({ poolSize: 1 })
+    const ada = await createPerson(database)
+    await available(1)
+    const { id } = await plane.service.provision(ada, {})
+    await plane.service.stop(ada, id)
+    const isStopped = (target: TestControlPlane) =>
+      eventually(
+        () => target.service.get(ada, id),
+        (instance) => instance.status === 'stopped',
+      )
+    await isStopped(plane)
+    const slotId = (await plane.service.findSlotId(ada, id)) as string // a stopped instance keeps its slot
+    const { boots } = plane.machines.machines.get(slotId) as { boots: number } // and its machine
+    // Late news of a supervisor, and another control plane that looks at everything.
+    await database.asSystem((trx) =>
+      trx
+        .updateTable('slots')
+        .set({ ready: true, warm: true, next_reconcile_at: new Date() })
+        .where('id', '=', slotId)
+        .execute(),
+    )
+    const other = await start({ machines: plane.machines })
+    await other.targets.findByCaller(ada)
+    await other.sessions.list(ada)
+    await other.reconciler.settle(id)
+    expect((await isStopped(other)).desiredState).toBe('stopped')
+    expect(plane.machines.machines.get(slotId)?.boots).toBe(boots)
+    expect(plane.machines.machines.get(slotId)?.running).toBe(false)
+  })
+
+  it('refuses what its state does not allow and says what it does allow', async () => {
+    const plane = await start()
+    const ada = await createPerson(database)
+    const { id } = await plane.service.provision(ada, {})
+    await plane.service.stop(ada, id)
+    await eventually(
+      () => plane.service.get(ada, id),
+      (instance) => instance.status === 'stopped',
+    )
+    await expect(plane.service.restart(ada, id)).rejects.toMatchObject({
+      kind: 'conflict',
+      code: 'action_not_possible',
+      message: 'The instance is stopped, so it cannot restart. Possible now: start, delete.',
+    })
+    expect((await plane.service.stop(ada, id)).status).toBe('stopped')
+  })
+
+  it('can be replaced at once while the old one is still being deleted', async () => {
+    const plane = await start()
+    const ada = await createPerson(database)
+    const first = await plane.service.provision(ada, {})
+    await plane.service.deprovision(ada, first.id)
+    const second = await plane.service.provision(ada, {})
+    expect(second.id).not.toBe(first.id)
+    await eventually(
+      () => plane.service.list(ada),
+      (instances) => instances.length === 1 && instances[0]?.status === 'running',
+    )
+    expect(await plane.driver.list()).toHaveLength(1)
+  })
+
+  it('serves one person only where nothing isolates people, unless the operator opts in by name', async () => {
+    const isolatesNothing = { capabilities: { isolation: 'none' as const } }
+    const plane = await start(isolatesNothing)
+    const [ada, bob] = [await createPerson(database), await createPerson(database)]
+    await plane.service.provision(ada, {})
+    const refusal = plane.service.provision(bob, {})
+    await expect(refusal).rejects.toMatchObject({ kind: 'conflict', code: 'process_driver_single_user' })
+    await expect(refusal).rejects.toThrow(/REEF_PROCESS_DRIVER_MULTI_USER/)
+    expect(await plane.service.list(bob)).toEqual([])
+    const open = await start({ ...isolatesNothing, machines: plane.machines, multiUser: true })
+    expect(await open.service.provision(bob, {})).toMatchObject({ isolation: 'none' })
+  })
+
+  it('serves one person only even when twelve come at the same moment', async () => {
+    const plane = await start({ capabilities: { isolation: 'none' } })
+    const people = await Promise.all(Array.from({ length: 12 }, () => createPerson(database)))
+    const results = await Promise.allSettled(people.map((person) => plane.service.provision(person, {})))
+    expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
+    const owners = await database.asSystem((trx) =>
+      trx.selectFrom('instances').select('owner_user_id').where('desired_state', '<>', 'deleted').execute(),
+    )
+    expect(owners).toHaveLength(1)
+  })
+
+  it('has one open session while it runs, which ends with it', async () => {
+    const plane = await start()
+    const ada = await createPerson(database)
+    const { session, instance } = await plane.sessions.launch(ada)
+    expect(session).toMatchObject({ instanceId: instance.id, closedAt: null })
+    expect((await plane.sessions.launch(ada)).session.id).toBe(session.id)
+    await eventually(
+      () => plane.service.get(ada, instance.id),
+      (now) => now.status === 'running' && now.sessionId === session.id,
+    )
+    expect(await plane.targets.findBySession(ada, session.id)).toMatchObject({ instanceId: instance.id })
+    await plane.service.stop(ada, instance.id)
+    expect(await plane.sessions.get(ada, session.id)).toMatchObject({ closeReason: 'stopped' })
+    const stranger = await createPerson(database)
+    await expect(plane.sessions.get(stranger, session.id)).rejects.toMatchObject({ kind: 'notFound' })
+    expect(await plane.targets.findBySession(stranger, session.id)).toBeUndefined()
+    await plane.sessions.launch(ada)
+    expect(await plane.sessions.list(ada)).toHaveLength(2)
+  })
+
+  it('is found by the proxy and the model gateway, which see a change well within a second', async () => {
+    const plane = await start({ poolSize: 1 })
+    const ada = await createPerson(database)
+    const [pooled] = await available(1)
+    const slotId = pooled?.id as string // there is one
+    expect(await plane.callers.findBySlot(slotId)).toMatchObject({ slotState: 'available', instanceId: null })
+    expect(await plane.targets.findByCaller(ada)).toBeUndefined()
+    const { id, slug, sessionId } = await plane.service.provision(ada, {})
+    await eventually(
+      async () => [await plane.targets.findByCaller(ada), await plane.callers.findBySlot(slotId)] as const,
+      ([target, caller]) => target?.ready === true && caller?.slotState === 'assigned',
+      0.9,
+    )
+    expect(await plane.targets.findBySlug(slug)).toMatchObject({ instanceId: id, slotId, ready: true })
+    expect(await plane.callers.findBySlot(slotId)).toEqual({
+      slotId,
+      slotState: 'assigned',
+      organizationId: ada.organizationId,
+      instanceId: id,
+      sessionId,
+    })
+    expect(await plane.targets.mayVisit(ada.userId, id)).toBe(true)
+    expect(await plane.targets.mayVisit((await createPerson(database)).userId, id)).toBe(false)
+    expect(await plane.callers.findBySlot('nonsense')).toBeUndefined()
+    await plane.service.deprovision(ada, id)
+    await eventually(
+      async () => [await plane.targets.findBySlug(slug), await plane.callers.findBySlot(slotId)],
+      (answers) => answers.every((answer) => answer === undefined),
+      0.9,
+    )
   })
 })

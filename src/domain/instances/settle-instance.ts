@@ -146,6 +146,10 @@ async function record(
   const now = instance.now
   const pauseSeconds = backupSeconds[status]
   const nextReconcileAt = pauseSeconds === null ? null : addSeconds(now, pauseSeconds)
+  // Not only when the status is new: whoever wrote a wish has changed the status already.
+  if (status === 'running') await openSession(trx, instance)
+  const ends = sessionEnds[status]
+  if (ends) await closeSession(trx, instance.id, ends, now)
   const steps = decision.step === null ? instance.steps : advanceSteps(instance.steps, decision.step, now)
   const same =
     instance.status === status &&
@@ -169,7 +173,4 @@ async function record(
     running_since: status === 'running' ? (instance.running_since ?? now) : null,
     deleted_at: status === 'deleted' ? now : null,
   })
-  if (status === 'running') await openSession(trx, instance)
-  const ends = sessionEnds[status]
-  if (ends) await closeSession(trx, instance.id, ends, now)
 }

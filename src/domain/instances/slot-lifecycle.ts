@@ -63,13 +63,12 @@ export function decideSlot(slot: SlotFacts, now: Date, limits: LifecycleLimits):
   switch (slot.wanted) {
     case 'removed':
       if (slot.handle) return { kind: 'remove_machine' }
-      return slot.phase === 'starting' ? { kind: 'find_machine' } : { kind: 'change', patch: removed }
+      return slot.phase === 'absent' ? { kind: 'change', patch: removed } : { kind: 'find_machine' }
     case 'stopped':
       if (slot.phase === 'absent' || slot.phase === 'exited') return settled
       return slot.handle ? { kind: 'stop_machine' } : { kind: 'find_machine' }
     case 'suspended':
-      if (slot.handle && slot.phase === 'running') return { kind: 'suspend_machine' }
-      return slot.handle && slot.phase === 'starting' ? observeAgain(slot, now, limits) : settled
+      return decideSuspended(slot, now, limits)
     case 'running':
       return decideRunning(slot, now, limits)
     default:
@@ -119,8 +118,15 @@ function decideRunning(slot: SlotFacts, now: Date, limits: LifecycleLimits): Slo
   return observeAgain(slot, now, limits)
 }
 
+function decideSuspended(slot: SlotFacts, now: Date, limits: LifecycleLimits): SlotAction {
+  if (slot.phase === 'absent' || slot.phase === 'exited' || slot.phase === 'failed') return settled
+  if (!slot.handle) return { kind: 'find_machine' }
+  return slot.phase === 'running' ? { kind: 'suspend_machine' } : observeAgain(slot, now, limits)
+}
+
 function observeAgain(slot: SlotFacts, now: Date, limits: LifecycleLimits): SlotAction {
-  const calm = slot.phase === 'running' && slot.ready && slot.link_connected_at !== null
+  const calm =
+    slot.phase === 'suspended' || (slot.phase === 'running' && slot.ready && slot.link_connected_at !== null)
   const seconds = calm || slot.failure_code ? limits.observeSettledSeconds : limits.observeMovingSeconds
   const due = slot.observed_at && addSeconds(slot.observed_at, seconds)
   return due && due > now ? { kind: 'wait', until: due } : { kind: 'observe' }
@@ -269,8 +275,8 @@ export function afterSuspend(now: Date): SlotPatch {
   return { phase: 'suspended', observed_at: now, retry_at: null, waiting_since: null }
 }
 
-export function afterResume(): SlotPatch {
-  return { phase: 'starting', observed_at: null, retry_at: null, waiting_since: null }
+export function afterResume(now: Date): SlotPatch {
+  return { phase: 'starting', not_ready_since: now, observed_at: null, retry_at: null, waiting_since: null }
 }
 
 export function afterRemove(): SlotPatch {

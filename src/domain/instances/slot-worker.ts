@@ -119,17 +119,32 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
       let next = await save(slotId, () => ({}))
       for (let steps = 0; next && next.action.kind !== 'wait'; steps++) {
         if (steps >= stepsMax) {
-          await database.asSystem((trx) => release(trx, slotId, secondsFromNow(1)))
+          await database.asSystem((trx) => release(trx, slotId, secondsFromNow(1), nodeId))
           break
         }
         next = await save(slotId, await perform(next.slot, next.action))
       }
     } catch (error) {
-      // The database is away, or this is a bug: the lease runs out and the next worker starts from the stored row.
+      // The database is away, or this is a bug: the next worker starts from the stored row.
       deps.log.error({ err: error, slotId }, 'slot worker failed')
+      await giveBack(slotId)
     } finally {
       clearInterval(renewal)
       working.delete(slotId)
+    }
+  }
+
+  /** So that a short outage costs no whole lease. Should this fail too, the lease runs out. */
+  const giveBack = async (slotId: string): Promise<void> => {
+    for (const pauseMilliseconds of [50, 200, 800, 3200]) {
+      await new Promise((done) => setTimeout(done, pauseMilliseconds))
+      const given = await database
+        .asSystem((trx) => release(trx, slotId, secondsFromNow(0), nodeId))
+        .then(
+          () => true,
+          () => false,
+        )
+      if (given) return
     }
   }
 
@@ -157,9 +172,10 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
     const handle = slot.handle as Handle
     switch (action.kind) {
       case 'ensure_machine': {
-        const bootstrapToken = await prepareEnsure(slot, action.boot)
+        const prepared = await prepareEnsure(slot.id)
+        if (prepared === undefined) return () => ({})
         const made = await driver.ensure(
-          { slotId: slot.id, ...deps.plan, specVersion: slot.spec_version, bootstrapToken },
+          { slotId: slot.id, ...deps.plan, specVersion: slot.spec_version, ...prepared },
           slot.handle as Handle | null,
         )
         return (fresh) => afterEnsure(fresh, made, fresh.now)
@@ -180,7 +196,7 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
       case 'resume_machine':
         if (!driver.resume) throw new ComputeError('rejected', `The driver ${driver.name} cannot resume.`)
         await driver.resume(handle)
-        return () => afterResume()
+        return (fresh) => afterResume(fresh.now)
       case 'find_machine': {
         const found = (await driver.list()).find((listed) => listed.slotId === slot.id)
         return () => afterFind(found?.handle)
@@ -196,36 +212,43 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
   /**
    * Stores that the machine is about to be asked for, and gives the token for it. The token is derived from a serial
    * number in the row, so a call that is repeated because its reply was lost carries the same one, and only its hash is
-   * kept.
+   * kept. Undefined when the machine is no longer wanted: somebody stopped it since that was decided.
    */
-  const prepareEnsure = async (slot: LoadedSlot, boot: 'fresh' | 'repeated'): Promise<string | null> =>
+  const prepareEnsure = (slotId: string): Promise<{ bootstrapToken: string | null } | undefined> =>
     database.asSystem(async (trx) => {
-      const fresh = await lockSlot(trx, { id: slot.id })
-      if (fresh === undefined || fresh.lease_owner !== nodeId)
-        throw new ComputeError('unavailable', 'Another control plane took the slot over.')
-      const renewed = boot === 'fresh' && needsBootstrap(fresh)
-      const serial = fresh.bootstrap_serial + (renewed ? 1 : 0)
-      const token = deps.secret.deriveToken('bootstrap token', `${slot.id} ${serial}`)
+      const slot = await lockSlot(trx, { id: slotId })
+      if (slot === undefined || slot.lease_owner !== nodeId) return undefined
+      const action = decideSlot(slot, slot.now, limits)
+      if (action.kind !== 'ensure_machine') return undefined
+      const renewed = action.boot === 'fresh' && needsBootstrap(slot)
+      const serial = slot.bootstrap_serial + (renewed ? 1 : 0)
+      const token = deps.secret.deriveToken('bootstrap token', `${slotId} ${serial}`)
       // A token that was used is no longer stored, and the machine that used it has a credential of its own.
-      const outstanding = renewed || (serial > 0 && fresh.bootstrap_hash !== null)
-      await updateSlot(trx, slot.id, beforeEnsure(fresh, boot, fresh.now), {
+      const outstanding = renewed || (serial > 0 && slot.bootstrap_hash !== null)
+      await updateSlot(trx, slotId, beforeEnsure(slot, action.boot, slot.now), {
         bootstrap_serial: serial,
         ...(outstanding
           ? { bootstrap_hash: sha256(token), bootstrap_expires_at: secondsFromNow(bootstrapMinutes * 60) }
           : {}),
       })
-      return outstanding ? token : null
+      return { bootstrapToken: outstanding ? token : null }
     })
 
   return { claimDue, work }
 }
 
 /** Gives the lease back. The row's change and this are one transaction, so no wake-up between them is lost. */
-async function release(trx: Trx, slotId: string, until: Date | RawBuilder<Date> | null): Promise<void> {
+async function release(
+  trx: Trx,
+  slotId: string,
+  until: Date | RawBuilder<Date> | null,
+  holderId?: string,
+): Promise<void> {
   await trx
     .updateTable('slots')
     .set({ lease_owner: null, lease_until: null, next_reconcile_at: until })
     .where('id', '=', slotId)
+    .$if(holderId !== undefined, (query) => query.where('lease_owner', '=', holderId ?? null))
     .execute()
 }
 
