@@ -11,6 +11,8 @@ export interface SeenRequest {
   body: Json
   /** True once the gateway closed the connection before the answer had ended. */
   aborted: boolean
+  /** Of a stream, how much was handed to the connection. */
+  sentBytes: number
 }
 
 /** How the provider behaves until told otherwise. */
@@ -60,7 +62,13 @@ export async function startFakeModelProvider(key: string): Promise<FakeModelProv
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Json
-    const record: SeenRequest = { path: request.url ?? '', headers: request.headers, body, aborted: false }
+    const record: SeenRequest = {
+      path: request.url ?? '',
+      headers: request.headers,
+      body,
+      aborted: false,
+      sentBytes: 0,
+    }
     seen.push(record)
     response.on('close', () => {
       record.aborted = !response.writableFinished
@@ -137,6 +145,7 @@ async function answer(provider: FakeModelProvider, request: SeenRequest, respons
     const bytes = Buffer.from(text)
     const size = behaviour.pieceBytes ?? bytes.length
     for (let at = 0; at < bytes.length; at += size) {
+      request.sentBytes += Math.min(size, bytes.length - at)
       if (!response.write(bytes.subarray(at, at + size)))
         await Promise.race([once(response, 'drain'), closed])
       if (behaviour.pieceBytes) await new Promise((resolve) => setImmediate(resolve))
