@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { notFound } from '../errors.ts'
 import { errorBody } from './errors.ts'
 
-export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 /** The WebSocket paths of one listener: each has one owner, and what nobody owns is refused. */
 export interface Upgrades {

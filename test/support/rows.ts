@@ -29,7 +29,7 @@ export async function insertUser(database: Database): Promise<string> {
   return id
 }
 
-export async function insertMember(
+async function insertMember(
   database: Database,
   organizationId: string,
   userId: string,

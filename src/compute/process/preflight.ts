@@ -8,6 +8,9 @@ const memoryBytesMin = 1.5 * 1024 ** 3
 /** State, logs and one backup of a small instance. */
 const diskBytesMin = 1024 ** 3
 
+/** A dependency of the supervisor, not of the control plane. */
+const openclawPackage = 'openclaw'
+
 export async function checkMachine(options: {
   directory: string
   supervisorEntry: string
@@ -56,7 +59,7 @@ async function checkDisk(directory: string): Promise<PreflightCheck> {
 async function checkOpenclaw(supervisorEntry: string): Promise<PreflightCheck> {
   try {
     // As the supervisor will look for it: from where the supervisor's own code lies.
-    const path = findPackageJSON('openclaw', pathToFileURL(supervisorEntry)) ?? ''
+    const path = findPackageJSON(openclawPackage, pathToFileURL(supervisorEntry)) ?? ''
     const { version } = JSON.parse(await readFile(path, 'utf8')) as { version: string }
     return { name: 'openclaw', ok: true, detail: `OpenClaw ${version} is installed.` }
   } catch {
