@@ -4,13 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { cliPage } from './cli-page.ts'
 import { configurationPage } from './configuration-page.ts'
 import { errorsPage } from './errors-page.ts'
+import { openapiDocument } from './openapi.ts'
 
-// Writes the generated pages of the documentation; with --check only tells whether they are up to date.
+// Writes the generated files of the documentation; with --check only tells whether they are up to date.
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const pages = {
   'docs/reference/configuration.md': configurationPage(root),
   'docs/reference/errors.md': await errorsPage(root),
   'docs/reference/cli.md': cliPage(),
+  'docs/reference/openapi.json': await openapiDocument(),
 }
 const check = process.argv.includes('--check')
 for (const [path, text] of Object.entries(pages)) {
