@@ -2,8 +2,8 @@ import { createIdentity } from './adapters/identity/better-auth.ts'
 import { systemClock as clock } from './clock.ts'
 import { openDrivers } from './compute/registry.ts'
 import type { Config } from './config.ts'
-import { type Database, openDatabase } from './db/database.ts'
-import { type Listener, openListener } from './db/listen.ts'
+import type { Database } from './db/database.ts'
+import type { Listener } from './db/listen.ts'
 import { createAccounts } from './domain/accounts/accounts.ts'
 import { createApiKeys } from './domain/accounts/api-keys.ts'
 import { createAuthenticator } from './domain/accounts/authenticator.ts'
@@ -61,8 +61,9 @@ export interface ControlPlane {
 export interface ComposeOptions {
   config: Config
   secret: RootSecret
-  /** As the application's login role. */
-  databaseUrl: string
+  /** The caller's to close, after the control plane. */
+  database: Database
+  listener: Listener
   ports: ListeningPorts
   log: Logger
   /** The built dashboard. */
@@ -110,8 +111,6 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       await proxy.close()
       await server.close()
       core.instances.close()
-      await core.listener.close()
-      await core.database.close()
     },
   }
 }
@@ -134,19 +133,10 @@ interface Core {
 }
 
 async function openCore(options: ComposeOptions): Promise<Core> {
-  const { config, secret, log } = options
+  const { config, secret, log, database, listener } = options
   const urls = addressesOf(config, options.ports)
   const nodeId = newId()
-  // Before anything is opened: a setting that cannot be used leaves nothing behind.
   const catalogue = modelCatalogue(config)
-  const database = openDatabase({
-    url: options.databaseUrl,
-    onIdleError: (error) => log.warn({ err: error }, 'an idle database connection ended'),
-  })
-  const listener = openListener({
-    url: options.databaseUrl,
-    onError: (error) => log.warn({ err: error }, 'the listening database connection ended'),
-  })
   const drivers = await openDrivers(
     { dataDirectory: config.REEF_DATA_DIR, secret, database, listener, log },
     config.REEF_DRIVER,

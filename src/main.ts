@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { type ControlPlane, compose } from './compose.ts'
 import type { Config } from './config.ts'
 import { readSecretFile, takeDataDirectory } from './data-directory.ts'
+import { openDatabase } from './db/database.ts'
 import { startEmbeddedPostgres } from './db/embedded.ts'
+import { openListener } from './db/listen.ts'
 import { migrate } from './db/migrate.ts'
 import { loginUrl } from './db/roles.ts'
 import { choosePorts } from './ports.ts'
@@ -71,13 +73,26 @@ export async function startReef(
       api: config.REEF_PORT,
       proxy: config.REEF_PROXY_PORT,
     })
+    const log = openLog(config.REEF_LOG_LEVEL, join(directory.path, 'reef.log'))
+    const databaseUrl = loginUrl(ownerUrl, secret)
+    const database = openDatabase({
+      url: databaseUrl,
+      onIdleError: (error) => log.warn({ err: error }, 'an idle database connection ended'),
+    })
+    undo.push(() => database.close())
+    const listener = openListener({
+      url: databaseUrl,
+      onError: (error) => log.warn({ err: error }, 'the listening database connection ended'),
+    })
+    undo.push(() => listener.close())
     const controlPlane: ControlPlane = await during('Control plane', () =>
       compose({
         config,
         secret,
-        databaseUrl: loginUrl(ownerUrl, secret),
+        database,
+        listener,
         ports,
-        log: openLog(config.REEF_LOG_LEVEL, join(directory.path, 'reef.log')),
+        log,
         dashboardDirectory: fileURLToPath(new URL('../web/dist', import.meta.url)),
       }),
     )
