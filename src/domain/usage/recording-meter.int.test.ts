@@ -123,6 +123,27 @@ describe('the record of model calls', () => {
     expect(lost).toHaveLength(1)
   })
 
+  it('takes a thousand calls at once on one connection, and fails only the one that cannot be written', async () => {
+    const meter = meterOf()
+    const calls = Array.from({ length: 1000 }, () => newCall({ model: 'many' }))
+    const wrong = newCall({ model: 'many', slotId: newId() })
+    const admissions = await Promise.allSettled([...calls, wrong].map((call) => meter.begin(call)))
+    expect(admissions.filter(({ status }) => status === 'rejected')).toHaveLength(1)
+    expect(admissions.at(-1)?.status).toBe('rejected')
+    await Promise.all(
+      admissions.map((admission) =>
+        admission.status === 'fulfilled' && admission.value.admitted
+          ? admission.value.settle(end)
+          : undefined,
+      ),
+    )
+    const { rows } = await database.asSystem((trx) =>
+      sql<{ calls: number; tokens: number }>`select count(*)::int as calls, sum(output_tokens)::int as tokens
+        from model_calls where model = 'many' and outcome = 'succeeded'`.execute(trx),
+    )
+    expect(rows[0]).toEqual({ calls: 1000, tokens: 300_000 })
+  })
+
   it('closes the calls of a control plane that died, and none that may still be alive', async () => {
     const [old, recent, done] = [newCall(), newCall(), newCall()]
     await begin(old)

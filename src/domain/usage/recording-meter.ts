@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import type { Tables } from '../../db/schema.ts'
+import { createBatchedWrite } from './batch.ts'
 import type { Meter, ModelCall, ModelCallEnd } from './meter.ts'
 
 /** Most time that a model call may take. The gateway ends it then, so a row that is older belongs to nobody alive. */
@@ -17,21 +18,23 @@ export interface RecordingMeterOptions {
   retryDelaysMilliseconds?: number[]
 }
 
-/** Admits every call and writes one row for each: pending before, settled after. */
+/** Admits every call and writes one row for each: pending before, settled after. Calls at the same time share writes. */
 export function createRecordingMeter(options: RecordingMeterOptions): Meter {
   const { database } = options
   const delays = options.retryDelaysMilliseconds ?? [250, 1000, 4000]
+  const writePending = createBatchedWrite<ModelCall>((calls) => insertPending(database, calls))
+  const writeEnd = createBatchedWrite<Settled>((settled) => upsertSettled(database, settled))
 
-  const settle = async (call: ModelCall, end: ModelCallEnd): Promise<void> => {
+  const settle = async (settled: Settled): Promise<void> => {
     for (let attempt = 0; ; attempt++) {
       try {
-        await writeEnd(database, call, end)
+        await writeEnd(settled)
         return
       } catch (error) {
         const delay = delays[attempt]
         if (delay === undefined) {
           // The row stays pending, and the sweep closes it.
-          options.onLost(error, call)
+          options.onLost(error, settled.call)
           return
         }
         await new Promise((resolve) => setTimeout(resolve, delay).unref())
@@ -41,22 +44,33 @@ export function createRecordingMeter(options: RecordingMeterOptions): Meter {
 
   return {
     begin: async (call) => {
-      await database.asSystem(async (trx) => {
-        // The row only has to survive this process, not the database's machine: a settlement writes it again whole.
-        // Not waiting for the disk here keeps the time to the first token.
-        await sql`set local synchronous_commit to off`.execute(trx)
-        await trx
-          .insertInto('model_calls')
-          .values({ ...identityOf(call), outcome: 'pending' })
-          .execute()
-      })
-      return { admitted: true, settle: (end) => settle(call, end) }
+      await writePending(call)
+      return { admitted: true, settle: (end) => settle({ call, end }) }
     },
   }
 }
 
-async function writeEnd(database: Database, call: ModelCall, end: ModelCallEnd): Promise<void> {
-  const values = {
+interface Settled {
+  call: ModelCall
+  end: ModelCallEnd
+}
+
+async function insertPending(database: Database, calls: ModelCall[]): Promise<void> {
+  const rows = calls.map((call) => ({ ...identityOf(call), outcome: 'pending' as const }))
+  await database.asSystem((trx) =>
+    trx
+      .insertInto('model_calls')
+      .values(rows)
+      // The rows only have to survive this process, not the database's machine: a settlement writes them again whole.
+      // Not waiting for the disk keeps the time to the first token; said here, it costs no round trip of its own.
+      .returning(sql`set_config('synchronous_commit', 'off', true)`.as('synchronous'))
+      .execute(),
+  )
+}
+
+async function upsertSettled(database: Database, settled: Settled[]): Promise<void> {
+  const rows = settled.map(({ call, end }) => ({
+    ...identityOf(call),
     outcome: end.outcome,
     http_status: end.httpStatus,
     error_code: end.errorCode,
@@ -67,12 +81,25 @@ async function writeEnd(database: Database, call: ModelCall, end: ModelCallEnd):
     reasoning_tokens: end.usage?.reasoningTokens ?? null,
     first_byte_at: end.firstByteAt,
     finished_at: end.finishedAt,
-  }
+  }))
   await database.asSystem((trx) =>
     trx
       .insertInto('model_calls')
-      .values({ ...identityOf(call), ...values })
-      .onConflict((conflict) => conflict.column('id').doUpdateSet(values))
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet((row) => ({
+          outcome: row.ref('excluded.outcome'),
+          http_status: row.ref('excluded.http_status'),
+          error_code: row.ref('excluded.error_code'),
+          input_tokens: row.ref('excluded.input_tokens'),
+          cached_input_tokens: row.ref('excluded.cached_input_tokens'),
+          cache_write_input_tokens: row.ref('excluded.cache_write_input_tokens'),
+          output_tokens: row.ref('excluded.output_tokens'),
+          reasoning_tokens: row.ref('excluded.reasoning_tokens'),
+          first_byte_at: row.ref('excluded.first_byte_at'),
+          finished_at: row.ref('excluded.finished_at'),
+        })),
+      )
       .execute(),
   )
 }

@@ -1,0 +1,83 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { pino } from 'pino'
+import { systemClock } from '../../src/clock.ts'
+import { readConfig } from '../../src/config.ts'
+import { openDatabase } from '../../src/db/database.ts'
+import { startEmbeddedPostgres } from '../../src/db/embedded.ts'
+import { migrate } from '../../src/db/migrate.ts'
+import { loginUrl } from '../../src/db/roles.ts'
+import { createRecordingMeter } from '../../src/domain/usage/recording-meter.ts'
+import { createServer } from '../../src/http/server.ts'
+import { newId } from '../../src/ids.ts'
+import { modelCatalogue } from '../../src/models/catalogue.ts'
+import { registerModelGateway } from '../../src/models/gateway.ts'
+import { modelKey } from '../../src/models/key.ts'
+import { createProviders } from '../../src/models/providers.ts'
+import { openRootSecret } from '../../src/secrets.ts'
+
+/**
+ * Reef's model gateway as it ships, on a real PostgreSQL that records every call. Who a key belongs to is answered from
+ * memory, as it is in Reef for all but one request per second. `GET /used` tells what was recorded.
+ */
+const providerUrl = process.argv[2] as string
+const directory = await mkdtemp(join(tmpdir(), 'reef-bench-'))
+// PostgreSQL runs as another user when the benchmark runs as root.
+await chmod(directory, 0o755)
+const secret = openRootSecret(Buffer.alloc(32, 1))
+const postgres = await startEmbeddedPostgres(directory)
+await migrate(postgres.ownerUrl, secret)
+const database = openDatabase({ url: loginUrl(postgres.ownerUrl, secret) })
+const slotId = newId()
+const organizationId = newId()
+await database.asSystem(async (trx) => {
+  await sql`insert into organizations (id, name, slug) values (${organizationId}, 'Bench', 'bench')`.execute(
+    trx,
+  )
+  await sql`insert into slots (id, driver, state, spec_version) values (${slotId}, 'fake', 'available', '1')`.execute(
+    trx,
+  )
+})
+const config = readConfig({
+  OPENAI_API_KEY: 'sk-bench-0000000000',
+  OPENAI_BASE_URL: providerUrl,
+  REEF_MODEL: 'openai/bench',
+})
+const app = await createServer({ log: pino({ level: 'silent' }), version: 'bench' })
+await registerModelGateway(app, {
+  secret,
+  callers: {
+    findBySlot: async () => ({
+      slotId,
+      slotState: 'assigned',
+      organizationId,
+      instanceId: null,
+      sessionId: null,
+    }),
+  },
+  catalogue: modelCatalogue(config),
+  providers: createProviders(config, { clock: systemClock }),
+  meter: createRecordingMeter({ database, onLost: (error) => console.error(error) }),
+  clock: systemClock,
+})
+app.get('/used', async () =>
+  database.asSystem(async (trx) => {
+    const { rows } = await sql<{ tokens: number; pending: number }>`
+      select coalesce(sum(output_tokens), 0)::int as tokens,
+        count(*) filter (where outcome = 'pending')::int as pending
+      from model_calls`.execute(trx)
+    return rows[0]
+  }),
+)
+await app.listen({ host: '127.0.0.1', port: 0 })
+process.once('SIGTERM', async () => {
+  await app.close()
+  await database.close()
+  await postgres.stop()
+  await rm(directory, { recursive: true, force: true })
+  process.exit(0)
+})
+console.log(`listening ${(app.server.address() as AddressInfo).port} ${modelKey(secret, slotId)}`)

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest'
+import { createBatchedWrite } from './batch.ts'
+
+describe('a batched write', () => {
+  it('writes at once what comes alone, and together what comes meanwhile', async () => {
+    const batches: number[][] = []
+    const finish: (() => void)[] = []
+    const write = createBatchedWrite<number>((items) => {
+      batches.push(items)
+      return new Promise((resolve) => finish.push(resolve))
+    })
+    const written = [1, 2, 3].map((item) => write(item))
+    expect(batches).toEqual([[1]])
+    finish[0]?.()
+    await written[0]
+    await expect.poll(() => batches).toEqual([[1], [2, 3]])
+    finish[1]?.()
+    await Promise.all(written)
+    const later = write(4)
+    expect(batches).toEqual([[1], [2, 3], [4]])
+    finish[2]?.()
+    await later
+  })
+
+  it('fails only the items that are to blame, and goes on after them', async () => {
+    const done: number[] = []
+    const write = createBatchedWrite<number>(async (items) => {
+      await null
+      if (items.includes(3)) throw new Error('three')
+      done.push(...items)
+    })
+    const results = await Promise.allSettled([1, 2, 3, 4].map((item) => write(item)))
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+    await write(5)
+    expect(done).toEqual([1, 2, 4, 5])
+  })
+})
