@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ControlPlane, compose } from '../../src/compose.ts'
+import { readConfig } from '../../src/config.ts'
+import type { Database } from '../../src/db/database.ts'
+import { openListener } from '../../src/db/listen.ts'
+import { choosePorts } from '../../src/ports.ts'
+import { openLog } from '../../src/telemetry/log.ts'
+import { signUp, type TestClient } from './client.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
+import { testSecret } from './secret.ts'
+
+/** A whole control plane with both listeners on a database of its own, on pretended machines. */
+export interface TestApp extends ControlPlane {
+  database: TestDatabase
+  /** Signs somebody up, with a personal organization. */
+  person(email: string): Promise<TestClient>
+  end(): Promise<void>
+}
+
+export interface TestAppOptions {
+  environment?: Record<string, string>
+  /** Stands between the application and its database, to break one of the two. */
+  wrapDatabase?(database: Database): Database
+}
+
+const unlimited = { attemptsMax: 100_000, seconds: 60 }
+
+export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const directory = await mkdtemp(join(tmpdir(), 'reef-app-'))
+  const database = await createTestDatabase()
+  const listener = openListener({ url: database.loginUrl })
+  const controlPlane = await compose({
+    config: readConfig({
+      REEF_DATA_DIR: directory,
+      REEF_DRIVER: 'fake',
+      POOL_SIZE: '2',
+      ...options.environment,
+    }),
+    secret: testSecret,
+    database: options.wrapDatabase?.(database) ?? database,
+    listener,
+    ports: await choosePorts(directory, { host: '127.0.0.1', api: undefined, proxy: undefined }),
+    log: openLog('silent'),
+    dashboardDirectory: join(directory, 'dist'),
+    rateLimits: { logInPerAddress: unlimited, logInPerEmail: unlimited, signUpPerAddress: unlimited },
+  })
+  await controlPlane.listen()
+  return {
+    ...controlPlane,
+    database,
+    person: (email) => signUp(controlPlane.url, controlPlane.proxyUrl, email),
+    end: async () => {
+      await controlPlane.close({ stopMachines: false })
+      await listener.close()
+      await database.drop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
