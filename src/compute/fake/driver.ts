@@ -8,7 +8,7 @@ import {
 import type { FakeMachine, FakeMachines } from './machines.ts'
 
 /** How the pretended machines misbehave. */
-export type FakeVariant =
+type FakeVariant =
   | 'well_behaved'
   /** Boots twenty times as long. */
   | 'slow'

@@ -55,6 +55,7 @@ export function createFakeLink(deps: {
   const heartbeat = setInterval(() => {
     if (up.size > 0) write((trx) => beat(trx, [...up]))
   }, heartbeatMilliseconds)
+  heartbeat.unref()
 
   return {
     onMachine,

@@ -4,7 +4,7 @@ import type { InstanceStatus } from '../../db/schema.ts'
  * What can be done with an instance in each status. The API refuses what is not listed and the dashboard offers only
  * what is, both from this table; it imports nothing at run time, so that a browser can take it.
  */
-export const instanceActions = {
+const instanceActions = {
   provisioning: ['stop', 'restart', 'delete'],
   running: ['open', 'chat', 'restart', 'stop', 'delete'],
   suspended: ['start', 'open', 'chat', 'stop', 'delete'],

@@ -75,7 +75,7 @@ export interface Observation {
   failure?: { code: FailureCode; message: string }
 }
 
-export type FailureCode =
+type FailureCode =
   | 'crashed'
   | 'out_of_memory'
   | 'bad_image'

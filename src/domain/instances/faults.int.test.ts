@@ -11,7 +11,7 @@ import {
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { newId } from '../../ids.ts'
 import type { Principal } from '../accounts/principal.ts'
-import { claimSlot } from './pool.ts'
+import { claimSlot, tendPool } from './pool.ts'
 import { lockInstance } from './store.ts'
 
 describe('instances under faults', () => {
@@ -434,6 +434,18 @@ describe('instances under faults', () => {
         slots.every((slot) => slot.state === 'available' && slot.spec_version === 'test-2'),
     )
     await expectNoStrays(old)
+    // The old one leaves it at that: nothing was made in the old version since, however often it looked.
+    const [oldNode] = await database.asSystem((trx) =>
+      trx.selectFrom('nodes').select('id').where('spec_version', '=', 'test-1').execute(),
+    )
+    const pool = {
+      driver: 'fake',
+      specVersion: 'test-1',
+      size: 2,
+      ageSecondsMax: 60,
+      nodeSilenceSecondsMax: 15,
+    }
+    expect(await tendPool(database, oldNode?.id ?? '', pool)).toBe(0)
   })
 
   it('a pool whose slots fail is not refilled in a hurry', async () => {

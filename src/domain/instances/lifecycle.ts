@@ -11,7 +11,7 @@ export type InstanceFacts = Pick<InstanceRow, 'desired_state' | 'status' | 'rest
  * What is done for an instance. Each is one change of its slot's row in the same transaction; machines are the slot
  * worker's. None of them changes what the person wants.
  */
-export type InstanceStep =
+type InstanceStep =
   | { kind: 'none' }
   /** Take one that is available, else one that is still booting, else ask for a new one. */
   | { kind: 'claim_slot' }

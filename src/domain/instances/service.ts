@@ -47,7 +47,7 @@ export interface InstanceService {
   samples(principal: Principal, instanceId: string, minutes: number): Promise<Sample[]>
 }
 
-export interface Sample {
+interface Sample {
   at: string
   memoryBytes: number
   cpuPercent: number

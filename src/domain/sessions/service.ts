@@ -6,7 +6,7 @@ import type { Instance } from '../instances/instance.ts'
 import { openSession, type SessionRow } from './store.ts'
 
 /** A metered span of work on an instance; the shape of `sessionSchema`. */
-export interface Session {
+interface Session {
   id: string
   instanceId: string
   openedAt: string
