@@ -147,7 +147,7 @@ const figures = contenders.map((contender) => ({
 }))
 
 try {
-  for (const { contender } of figures) await loadKeepAlive(contender.way, { seconds: 1 })
+  for (const { contender } of figures) await loadKeepAlive(contender.way, { seconds: 3 })
   for (let round = 0; round < rounds; round++)
     for (const figure of figures) {
       const { way, pid } = figure.contender

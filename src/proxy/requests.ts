@@ -1,8 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { routeHeader, type SupervisorRoute, userHeader } from '../../supervisor/protocol.ts'
 import type { Clock } from '../clock.ts'
 import { impossible } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Access, FindTarget } from './access.ts'
 import type { Uploads } from './body.ts'
@@ -54,7 +54,7 @@ export function createRequestHandler(
   deps: RequestHandlerDeps,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    const exchange = openExchange(request, response, readHead(request.rawHeaders), newId())
+    const exchange = openExchange(request, response, readHead(request.rawHeaders), randomUUID())
     // Node drops what follows an upgrade that was not taken up (measured with 24.21), so a request behind it on the same
     // connection would be lost and the answer to the one after taken for its own.
     if (exchange.head.names.includes('upgrade')) response.shouldKeepAlive = false

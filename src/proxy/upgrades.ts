@@ -1,8 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { routeHeader, type SupervisorRoute, userHeader } from '../../supervisor/protocol.ts'
 import { notFound } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Access } from './access.ts'
 import { refuseOnSocket } from './exchange.ts'
@@ -38,7 +38,7 @@ export function createUpgradeHandler(
 ): (request: IncomingMessage, client: Socket, early: Buffer) => void {
   return (request, client, early) => {
     const startedAt = performance.now()
-    const requestId = newId()
+    const requestId = randomUUID()
     const report = (status: number): void =>
       deps.onRequest?.({ route: 'ui', status, seconds: (performance.now() - startedAt) / 1000 })
     serve(deps, request, client, early, requestId).then(report, (error) => {
