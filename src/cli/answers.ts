@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { conversationSchema, messageSchema } from '../../supervisor/conversations.ts'
+import { conversationSchema } from '../../supervisor/conversations.ts'
 import { apiKeySchema } from '../http/schemas/accounts.ts'
 import { instanceSchema, logLineSchema, sessionSchema } from '../http/schemas/instances.ts'
 
@@ -9,5 +9,4 @@ export const apiKeysSchema = z.object({ apiKeys: z.array(apiKeySchema) })
 export const logLinesSchema = z.object({ lines: z.array(logLineSchema) })
 export const launchSchema = z.object({ session: sessionSchema, instance: instanceSchema })
 export const conversationsSchema = z.object({ conversations: z.array(conversationSchema) })
-export const messagesSchema = z.object({ messages: z.array(messageSchema) })
 export const stoppedSchema = z.object({ stopped: z.boolean() })

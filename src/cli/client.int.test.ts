@@ -117,11 +117,11 @@ test('a Reef that does not answer keeps the log-in', async () => {
   expect(await readFile(store.path, 'utf8')).toBe(silent)
 })
 
-test('an API error keeps its code and its message', async () => {
+test('an API error keeps its code, and tells the holder of a key of its scopes', async () => {
   const client = createClient({ url, apiKey: 'oc_x', store: openCredentialStore({ XDG_CONFIG_HOME: home }) })
   await expect(client.call('/api/me', { answer: meSchema })).rejects.toMatchObject({
     reason: 'notFound',
     code: 'not_found',
-    message: 'There is nothing here.',
+    message: 'There is nothing here. Or the API key lacks a scope; see: reef keys list',
   })
 })

@@ -60,13 +60,26 @@ export function createClient(options: ClientOptions): ReefClient {
     return { authorization: `Bearer ${await bearer()}`, ...(id ? { [organizationHeader]: id } : {}) }
   }
   const proxyUrl = once(async () => (await send(url, '/api/info', { answer: infoSchema })).proxyUrl)
+  // Reef answers a key that lacks a scope as if nothing were there; whoever holds the key should know of both reasons.
+  const explained = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (!apiKey || !(error instanceof CliError) || error.code !== 'not_found') throw error
+      throw new CliError('notFound', `${error.message} Or the API key lacks a scope; see: reef keys list`, {
+        code: error.code,
+        cause: error,
+      })
+    }
+  }
   return {
     url,
     bearer,
     organizationId,
-    call: async (path, request) => send(url, path, request, await headers()),
-    callProxy: async (path, request) => send(await proxyUrl(), path, request, await headers()),
-    stream: async (path, init) => request(await proxyUrl(), path, init, await headers()),
+    call: (path, request) => explained(async () => send(url, path, request, await headers())),
+    callProxy: (path, request) =>
+      explained(async () => send(await proxyUrl(), path, request, await headers())),
+    stream: (path, init) => explained(async () => request(await proxyUrl(), path, init, await headers())),
   }
 }
 

@@ -36,11 +36,11 @@ function lockAddress(path: string): string {
 
 async function tryListen(server: Server, address: string): Promise<boolean> {
   const error = await new Promise<NodeJS.ErrnoException | undefined>((done) => {
-    server.once('error', done)
-    server.listen(address, () => {
-      server.off('error', done)
-      done(undefined)
-    })
+    const end = (problem?: NodeJS.ErrnoException) => {
+      server.off('error', end).off('listening', end)
+      done(problem)
+    }
+    server.on('error', end).on('listening', end).listen(address)
   })
   if (!error) return true
   if (error.code !== 'EADDRINUSE') throw error

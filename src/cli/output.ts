@@ -32,10 +32,6 @@ export function formatAge(since: string | null, now: Date): string {
   return `${Math.floor(seconds / 86_400)} d ago`
 }
 
-export function formatSeconds(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(1)} s`
-}
-
 export function printJson(value: unknown): void {
   console.log(JSON.stringify(value, null, 2))
 }

@@ -5,8 +5,10 @@ import {
   type TurnEvent,
   turnEventSchema,
 } from '../../../supervisor/conversations.ts'
+import { meSchema } from '../../http/schemas/instances.ts'
 import { conversationsSchema, launchSchema, stoppedSchema } from '../answers.ts'
 import type { ReefClient } from '../client.ts'
+import type { Instance } from '../context.ts'
 import { CliError } from '../failure.ts'
 import { waitForInstance } from '../launch.ts'
 import type { StepDisplay } from '../steps.ts'
@@ -30,13 +32,9 @@ export async function openConversation(
   choice: Choice,
   display?: StepDisplay,
 ): Promise<ConversationClient> {
-  const { session, instance } = await client.call('/api/sessions', {
-    method: 'POST',
-    body: {},
-    answer: launchSchema,
-  })
+  const { sessionId, instance } = await openSession(client)
   if (instance.status !== 'running') await waitForInstance(client, instance, 'running', display)
-  const base = `/api/sessions/${session.id}/conversations`
+  const base = `/api/sessions/${sessionId}/conversations`
   const conversation = await chooseConversation(client, base, choice)
   const path = `${base}/${encodeURIComponent(conversation.id)}`
   return {
@@ -45,6 +43,20 @@ export async function openConversation(
     stop: async () => {
       await client.callProxy(`${path}/stop`, { method: 'POST', answer: stoppedSchema })
     },
+  }
+}
+
+/** Launches; a key that may chat but launch nothing uses the session of the instance that runs. */
+async function openSession(client: ReefClient): Promise<{ sessionId: string; instance: Instance }> {
+  try {
+    const request = { method: 'POST', body: {}, answer: launchSchema } as const
+    const { session, instance } = await client.call('/api/sessions', request)
+    return { sessionId: session.id, instance }
+  } catch (error) {
+    if (!(error instanceof CliError) || error.reason !== 'notFound') throw error
+    const { instance } = await client.call('/api/me', { answer: meSchema })
+    if (!instance?.sessionId) throw error
+    return { sessionId: instance.sessionId, instance }
   }
 }
 

@@ -22,6 +22,7 @@ export function addChatCommand(program: Command): void {
       'after',
       `
 Ctrl-C stops an answer; at the prompt it leaves, as do Ctrl-D and /exit. /new starts a new conversation.
+Other commands with a slash are OpenClaw's own.
 
 Examples:
   reef chat
@@ -76,8 +77,7 @@ async function converse(
       if (line === '/new') {
         conversation = await startNew()
         console.log(styleText('dim', 'A new conversation.'))
-      } else if (line.startsWith('/')) console.log(styleText('dim', 'There are /new and /exit.'))
-      else if (line) await printAnswer(conversation, line, terminal).catch(printFailure)
+      } else if (line) await printAnswer(conversation, line, terminal).catch(printFailure)
     }
   } finally {
     terminal.close()
