@@ -105,12 +105,10 @@ function present(target: InstanceTarget | undefined): InstanceTarget {
   return target
 }
 
-export const visitRequiredCode = 'visit_required'
-
 function visitRequired(): Refusal {
   return new Refusal(
     401,
-    visitRequiredCode,
+    'visit_required',
     'Open this OpenClaw from the Reef dashboard: that signs you in here.',
   )
 }
