@@ -11,9 +11,9 @@ const keepAliveEveryMs = 15_000
 export async function answerBridge(
   incoming: IncomingMessage,
   response: ServerResponse,
-  gateway: GatewayClient,
+  reachGateway: () => Promise<GatewayClient>,
 ): Promise<void> {
-  const conversations = createConversationService(gateway)
+  const conversations = createConversationService(reachGateway)
   const path = new URL(incoming.url ?? '/', 'http://bridge').pathname.split('/').slice(1)
   const id = decodeURIComponent(path[1] ?? '')
   const what =

@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Conversation, ConversationMessage, TurnEvent } from './conversations.ts'
+import { followRun } from './follow-run.ts'
 import type { GatewayClient } from './gateway-client.ts'
 import { historySchema, toMessages } from './transcript.ts'
-import { createTurnReader } from './turn.ts'
 
 /** Conversations as protocol.ts's neighbour describes them, kept by OpenClaw as its own sessions. */
 export interface ConversationService {
@@ -54,57 +54,46 @@ function idOf(key: string): string {
   return /^[a-z0-9-]+$/.test(name) ? name : `_${Buffer.from(name).toString('base64url')}`
 }
 
-export function createConversationService(gateway: GatewayClient): ConversationService {
-  const listSessions = async (params: object) =>
-    sessionsSchema.parse(await gateway.call('sessions.list', { limit: listMax, ...params })).sessions
+/** `reach` waits while OpenClaw asks its clients to sign in anew, and throws when it is not ready. */
+export function createConversationService(reach: () => Promise<GatewayClient>): ConversationService {
+  const call = async (method: string, params: object) => (await reach()).call(method, params)
 
   async function* send(id: string, text: string): AsyncIterable<TurnEvent> {
     const key = keyOf(id)
-    const runId = `reef-${randomUUID()}`
-    const read = createTurnReader(runId)
-    const waiting: TurnEvent[] = []
-    let arrived = Promise.withResolvers<void>()
-    const push = (events: TurnEvent[]) => {
-      if (events.length === 0) return
-      waiting.push(...events)
-      arrived.resolve()
-    }
-    const unsubscribe = gateway.subscribe((event) => push(read(event)))
-    void gateway.closed.then(() =>
-      push([
-        {
-          type: 'error',
-          code: 'openclaw_restarted',
-          message: 'OpenClaw restarted during this turn. Ask again.',
-        },
-      ]),
+    const gateway = await reach()
+    const { sessionInfo } = historySchema.parse(
+      await gateway.call('chat.history', { sessionKey: key, limit: 1 }),
     )
+    if (sessionInfo?.hasActiveRun) {
+      yield {
+        type: 'error',
+        code: 'turn_underway',
+        message: 'Wait for the current answer, or stop it first.',
+      }
+      return
+    }
+    const runId = `reef-${randomUUID()}`
+    const run = await followRun(reach, key, runId)
     try {
       if (id.startsWith(ownPrefix)) await gateway.call('sessions.create', { key, displayName: titleOf(text) })
-      await gateway.call('sessions.messages.subscribe', { key })
       await gateway.call('chat.send', { sessionKey: key, message: text, idempotencyKey: runId })
       yield { type: 'started' }
-      for (;;) {
-        const event = waiting.shift()
-        if (event) yield event
-        if (event?.type === 'done' || event?.type === 'error') return
-        if (waiting.length > 0) continue
-        await arrived.promise
-        arrived = Promise.withResolvers<void>()
-      }
+      yield* run.events
     } finally {
-      unsubscribe()
-      await gateway.call('sessions.messages.unsubscribe', { key }).catch(() => undefined)
+      run.leave()
     }
   }
 
   return {
     async list() {
-      const sessions = await listSessions({
-        sortBy: 'activity',
-        includeDerivedTitles: true,
-        includeLastMessage: true,
-      })
+      const sessions = sessionsSchema.parse(
+        await call('sessions.list', {
+          limit: listMax,
+          sortBy: 'activity',
+          includeDerivedTitles: true,
+          includeLastMessage: true,
+        }),
+      ).sessions
       return sessions.filter(isConversation).map((session) => ({
         id: idOf(session.key),
         title:
@@ -118,16 +107,16 @@ export function createConversationService(gateway: GatewayClient): ConversationS
     // OpenClaw hears of it with the first message, which also gives it its title: nothing empty is left behind.
     create: () => ({ id: ownPrefix + randomBytes(12).toString('hex'), title: titleOf(''), updatedAt: null }),
     async messages(id) {
-      const history = await gateway.call('chat.history', { sessionKey: keyOf(id), limit: messagesMax })
+      const history = await call('chat.history', { sessionKey: keyOf(id), limit: messagesMax })
       return toMessages(historySchema.parse(history))
     },
     send,
     async stop(id) {
-      const result = await gateway.call('chat.abort', { sessionKey: keyOf(id) })
+      const result = await call('chat.abort', { sessionKey: keyOf(id) })
       return z.looseObject({ aborted: z.boolean().default(false) }).parse(result).aborted
     },
     async remove(id) {
-      await gateway.call('sessions.delete', { key: keyOf(id), deleteTranscript: true })
+      await call('sessions.delete', { key: keyOf(id), deleteTranscript: true })
     },
   }
 }

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from './backoff.ts'
-import { connectGateway, type GatewayClient } from './gateway-client.ts'
+import { connectGateway, GatewayCallError, type GatewayClient } from './gateway-client.ts'
 import {
   type ChildSettings,
   identify,
@@ -19,10 +19,14 @@ export interface OpenClaw {
   /** Ends it in an orderly way within `waitMs`, then by force, and keeps it stopped. */
   stop(waitMs: number): Promise<void>
   readonly state: OpenClawState
-  /** Null unless it is ready. */
+  /** Null unless it is ready, and for milliseconds while the connection is renewed. */
   readonly gateway: GatewayClient | null
+  /** Waits while the connection is renewed; throws a `GatewayCallError` when OpenClaw is not ready. */
+  reach(): Promise<GatewayClient>
   readonly port: number
   readonly pid: number | null
+  /** Rises with every process that is started. */
+  readonly generation: number
 }
 
 export interface OpenClawState {
@@ -49,6 +53,8 @@ const configurationExitCode = 78
 /** Ten times the slowest boot that was measured. */
 const bootMaxMs = 180_000
 const probeEveryMs = 50
+/** Within this a lost gateway connection is a renewed sign-in and no restart. */
+const reconnectMs = 1_000
 /** A process that ran this long was well: the next crash starts counting anew. */
 const healthyAfterMs = 60_000
 const restartLimits = { minMs: 250, maxMs: 30_000 }
@@ -64,6 +70,7 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
   let port = 0
   let wanted = false
   let running: Promise<void> | null = null
+  let generation = 0
   // Ends a pause between two attempts early.
   let wake = () => {}
 
@@ -75,8 +82,8 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
   async function run(): Promise<void> {
     let crashes = 0
     while (wanted) {
-      const failed = state.failure
-      become('booting', failed)
+      become('booting', state.failure)
+      generation += 1
       const startedAt = Date.now()
       const outcome = await bootAndWatch()
       gateway = null
@@ -131,7 +138,7 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
     const started = startOpenClaw(childSettings, ['gateway'])
     child = started
     files.writeOpenClawProcess(await identify(started.pid))
-    const neverReady = await becomeReady(started)
+    const neverReady = await follow(started)
     if (neverReady) await killLeftovers(files)
     const code = await started.exited
     child = null
@@ -151,30 +158,36 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
   }
 
   /**
-   * Follows the process until it ends. It may restart inside itself when a setting demands that: its gateway
-   * connection ends, and it counts as booting until it answers again. True when it never came up.
+   * Follows the process until it ends. Its gateway connection ends too when a setting demands that every client signs
+   * in anew, and comes back within milliseconds; only when it does not is OpenClaw restarting inside its process, and
+   * counts as booting until it answers again. True when it never came up.
    */
-  async function becomeReady(started: OpenClawChild): Promise<boolean> {
+  async function follow(started: OpenClawChild): Promise<boolean> {
     let ended = false
     const exited = started.exited.then(() => {
       ended = true
     })
+    let disconnectedAt = Date.now()
     while (!ended) {
-      const deadline = Date.now() + bootMaxMs
-      let connected: GatewayClient | null = null
-      while (!ended && !connected) {
-        if (Date.now() > deadline) return true
-        connected = (await isStarted(port)) ? await connectGateway(port, password()).catch(() => null) : null
-        if (!connected) await Promise.race([sleep(probeEveryMs), exited])
+      const connected = await tryConnect()
+      if (connected) {
+        gateway = connected
+        become('ready', null)
+        await Promise.race([connected.closed, exited])
+        gateway = null
+        disconnectedAt = Date.now()
+        continue
       }
-      if (!connected) break
-      gateway = connected
-      become('ready', null)
-      await Promise.race([connected.closed, exited])
-      gateway = null
-      if (!ended && wanted) become('booting', null)
+      const goneMs = Date.now() - disconnectedAt
+      if (goneMs > bootMaxMs) return true
+      if (state.phase === 'ready' && wanted && goneMs > reconnectMs) become('booting', null)
+      await Promise.race([sleep(probeEveryMs), exited])
     }
     return false
+  }
+
+  async function tryConnect(): Promise<GatewayClient | null> {
+    return (await isStarted(port)) ? connectGateway(port, password()).catch(() => null) : null
   }
 
   function password(): string {
@@ -219,6 +232,11 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
       await killLeftovers(files)
       await running
     },
+    async reach() {
+      while (!gateway && state.phase === 'ready') await sleep(5)
+      if (!gateway) throw new GatewayCallError('DISCONNECTED', 'OpenClaw is not ready.')
+      return gateway
+    },
     get state() {
       return state
     },
@@ -227,6 +245,9 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
     },
     get port() {
       return port
+    },
+    get generation() {
+      return generation
     },
     get pid() {
       return child?.pid ?? null

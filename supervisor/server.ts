@@ -18,7 +18,8 @@ export interface PortServerDependencies {
   /** Null before the first welcome. */
   readDesired(): Desired | null
   /** Null unless OpenClaw is ready. */
-  readGateway(): { client: GatewayClient; port: number; password: string } | null
+  readOpenClaw(): { port: number; password: string } | null
+  reachGateway(): Promise<GatewayClient>
   log(text: string): void
 }
 
@@ -28,10 +29,7 @@ interface Refusal {
   message: string
 }
 
-type Admission =
-  | { refusal: Refusal }
-  | { route: 'bridge'; gateway: GatewayClient }
-  | { route: 'forward'; target: Target }
+type Admission = { refusal: Refusal } | { route: 'bridge' } | { route: 'forward'; target: Target }
 
 /** Above what a proxy keeps idle connections for, so that it is never we who close one just as it is used. */
 const keepAliveMs = 75_000
@@ -45,15 +43,15 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
       return refuse(403, 'forbidden', 'Only the proxy of this Reef may call here.')
     const route = incoming.headers[routeHeader] as SupervisorRoute | undefined
     if (draining) return refuse(503, 'draining', 'The instance is being stopped. Start it again to go on.')
-    const gateway = deps.readGateway()
-    if (!gateway)
+    const openclaw = deps.readOpenClaw()
+    if (!openclaw)
       return refuse(503, 'openclaw_not_ready', 'OpenClaw is starting. Try again in a few seconds.')
-    const { port, password, client } = gateway
+    const { port, password } = openclaw
     switch (route) {
       case 'gateway':
         return { route: 'forward', target: { port, identity: { kind: 'operator', password } } }
       case 'bridge':
-        return { route: 'bridge', gateway: client }
+        return { route: 'bridge' }
       case 'ui': {
         const name = incoming.headers[userHeader]
         if (typeof name !== 'string' || !desired.owner?.userNames.includes(name))
@@ -68,7 +66,7 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
   async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const admission = admit(incoming)
     if ('refusal' in admission) return sendRefusal(response, admission.refusal)
-    if (admission.route === 'bridge') return answerBridge(incoming, response, admission.gateway)
+    if (admission.route === 'bridge') return answerBridge(incoming, response, deps.reachGateway)
     return forwardRequest(incoming, response, admission.target)
   }
 

@@ -17,7 +17,7 @@ import { warmUp } from './warm-up.ts'
 export const supervisorVersion = '0.1.0'
 
 export interface Supervisor {
-  /** Drains and stops everything; a second call does not wait for the first one's grace. */
+  /** Drains and stops everything; a second call joins the first. */
   stop(reason: string, graceSeconds?: number): Promise<void>
   /** Resolves when everything has ended. */
   readonly ended: Promise<void>
@@ -41,7 +41,8 @@ export async function startSupervisor(
   const measureUsage = createUsageMeter()
   const ended = Promise.withResolvers<void>()
   let desired: Desired | null = null
-  let warm = false
+  /** The OpenClaw process that has its slow first turn behind it. */
+  let warmGeneration = 0
   let warming = false
   let restarting = false
   let stopping: Promise<void> | null = null
@@ -64,8 +65,10 @@ export async function startSupervisor(
     },
     configure: (port) => void writeConfig(port),
     onChange: () => {
-      if (openclaw.state.phase === 'booting') warm = false
-      if (openclaw.state.phase === 'ready') void warmUpIfUnowned()
+      if (openclaw.state.phase === 'ready') {
+        reconfigure()
+        void warmUpIfUnowned()
+      }
       link.statusChanged()
     },
   })
@@ -85,12 +88,11 @@ export async function startSupervisor(
 
   const server = createPortServer({
     readDesired: () => desired,
-    readGateway: () =>
-      openclaw.gateway && {
-        client: openclaw.gateway,
-        port: openclaw.port,
-        password: files.readMemory().gatewayPassword,
-      },
+    readOpenClaw: () =>
+      openclaw.state.phase === 'ready'
+        ? { port: openclaw.port, password: files.readMemory().gatewayPassword }
+        : null,
+    reachGateway: openclaw.reach,
     log,
   })
 
@@ -100,7 +102,7 @@ export async function startSupervisor(
     return {
       phase: publicPhase(),
       ready,
-      warm: ready && warm,
+      warm: ready && warmGeneration === openclaw.generation,
       appliedRestartGeneration: files.readMemory().appliedRestartGeneration,
       failure,
     }
@@ -182,18 +184,19 @@ export async function startSupervisor(
   }
 
   async function warmUpIfUnowned(): Promise<void> {
-    if (warm || warming) return
+    if (warming) return
     warming = true
-    for (let attempt = 0; openclaw.gateway && desired && !desired.owner && !stopping; attempt++) {
-      const gateway = openclaw.gateway
+    for (let attempt = 0; desired && !desired.owner && !stopping; attempt++) {
+      const { gateway, generation } = openclaw
+      if (!gateway || warmGeneration === generation) break
       const startedAt = performance.now()
       try {
-        await warmUp(gateway, {
+        await warmUp(openclaw.reach, {
           port: openclaw.port,
           password: files.readMemory().gatewayPassword,
           model: desired.models.warmup,
         })
-        warm = gateway === openclaw.gateway
+        warmGeneration = generation
         log(`Warmed up in ${Math.round(performance.now() - startedAt)} ms.`)
         break
       } catch (error) {

@@ -27,6 +27,7 @@ const entrySchema = z.looseObject({
 export const historySchema = z.looseObject({
   messages: z.array(z.unknown()).default([]),
   inFlightRun: z.looseObject({ runId: z.string(), text: z.string().default('') }).nullish(),
+  sessionInfo: z.looseObject({ hasActiveRun: z.boolean().nullish() }).nullish(),
 })
 export type History = z.infer<typeof historySchema>
 

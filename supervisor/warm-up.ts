@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { warmupSessionKey } from './conversation-service.ts'
+import { followRun } from './follow-run.ts'
 import type { GatewayClient } from './gateway-client.ts'
 import { providerName } from './openclaw-config.ts'
-import { createTurnReader } from './turn.ts'
 
 const turnMaxMs = 60_000
 
@@ -13,17 +12,18 @@ const turnMaxMs = 60_000
  * that whoever claims the slot finds an empty history. Throws when the model cannot be reached.
  */
 export async function warmUp(
-  gateway: GatewayClient,
+  reach: () => Promise<GatewayClient>,
   options: { port: number; password: string; model: string },
 ): Promise<void> {
   const model = `${providerName}/${options.model}`
   const keys = [warmupSessionKey, `${warmupSessionKey}-chat`]
   try {
     await takeHttpTurn(warmupSessionKey, model, options)
-    await takeChatTurn(gateway, `${warmupSessionKey}-chat`, model)
+    await takeChatTurn(reach, `${warmupSessionKey}-chat`, model)
   } finally {
-    for (const key of keys)
-      await gateway.call('sessions.delete', { key, deleteTranscript: true }).catch(() => undefined)
+    // Whatever happened: a slot that was claimed meanwhile must not show them either.
+    const gateway = await reach()
+    for (const key of keys) await gateway.call('sessions.delete', { key, deleteTranscript: true })
   }
 }
 
@@ -47,32 +47,21 @@ async function takeHttpTurn(
   if (!response.ok) throw new Error(`OpenClaw answered ${response.status}: ${text.slice(0, 200)}`)
 }
 
-async function takeChatTurn(gateway: GatewayClient, key: string, model: string): Promise<void> {
+async function takeChatTurn(reach: () => Promise<GatewayClient>, key: string, model: string): Promise<void> {
   const runId = `reef-${randomUUID()}`
-  const read = createTurnReader(runId)
-  const ended = Promise.withResolvers<void>()
-  const unsubscribe = gateway.subscribe((event) => {
-    for (const turn of read(event)) {
-      if (turn.type === 'done') ended.resolve()
-      if (turn.type === 'error') ended.reject(new Error(turn.message))
-    }
-  })
+  const gateway = await reach()
+  const run = await followRun(reach, key, runId)
+  const timer = setTimeout(run.leave, turnMaxMs)
   try {
     await gateway.call('sessions.create', { key, model, displayName: 'Warm-up' })
-    await gateway.call('sessions.messages.subscribe', { key })
     await gateway.call('chat.send', { sessionKey: key, message: 'Say hello.', idempotencyKey: runId })
-    await Promise.race([
-      ended.promise,
-      gateway.closed.then(() => Promise.reject(new Error('OpenClaw ended during the warm-up.'))),
-      sleep(turnMaxMs, undefined, { ref: false }).then(() =>
-        Promise.reject(new Error('The turn did not end.')),
-      ),
-    ])
-    // As a page does after a turn, and at its start.
-    await gateway.call('chat.history', { sessionKey: key, limit: 50 })
-    await gateway.call('sessions.list', { limit: 50, includeDerivedTitles: true, includeLastMessage: true })
+    for await (const event of run.events) if (event.type === 'error') throw new Error(event.message)
   } finally {
-    unsubscribe()
-    await gateway.call('sessions.messages.unsubscribe', { key }).catch(() => undefined)
+    clearTimeout(timer)
+    run.leave()
   }
+  // As a page does when it opens.
+  const page = await reach()
+  await page.call('chat.history', { sessionKey: key, limit: 50 })
+  await page.call('sessions.list', { limit: 50, includeDerivedTitles: true, includeLastMessage: true })
 }

@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+
+const requestSchema = z.looseObject({
+  model: z.string(),
+  messages: z.array(z.looseObject({ role: z.string(), content: z.unknown() })),
+})
+
+/** An OpenAI-compatible model that streams, and does what the last question asks for by a word. */
+export interface ScriptedModel {
+  readonly baseUrl: string
+  readonly requests: { model: string; question: string; authorization: string | undefined }[]
+  close(): Promise<void>
+}
+
+export async function startScriptedModel(): Promise<ScriptedModel> {
+  const requests: ScriptedModel['requests'] = []
+  const server = createServer(async (incoming, response) => {
+    let text = ''
+    for await (const chunk of incoming) text += chunk
+    const body = requestSchema.parse(JSON.parse(text))
+    const asked = body.messages.findLast((message) => message.role === 'user' && !isContext(message.content))
+    const question = plain(asked?.content)
+    const called = body.messages
+      .slice(body.messages.lastIndexOf(asked as never))
+      .some(({ role }) => role === 'tool')
+    requests.push({ model: body.model, question, authorization: incoming.headers.authorization })
+    if (question.includes('no credit')) {
+      response.writeHead(402, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ error: { message: 'Out of credits.', code: 'insufficient_credits' } }))
+      return
+    }
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    if (question.includes('list files') && !called) await callTool(response, body.model)
+    else if (question.includes('slowly'))
+      await say(response, body.model, 'one two three four five six seven eight', 500)
+    else await say(response, body.model, 'Hello from the model.', 20)
+    write(response, body.model, [], { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 })
+    response.end('data: [DONE]\n\n')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    requests,
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise((done) => server.close(done))
+    },
+  }
+}
+
+/** OpenClaw adds a user message of its own, with facts about its surroundings. */
+function isContext(content: unknown): boolean {
+  return plain(content).includes('BEGIN_OPENCLAW_INTERNAL_CONTEXT')
+}
+
+function plain(content: unknown): string {
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) return ''
+  return content.map((part) => (typeof part?.text === 'string' ? part.text : '')).join(' ')
+}
+
+async function say(response: ServerResponse, model: string, text: string, everyMs: number): Promise<void> {
+  for (const word of text.split(' ')) {
+    if (response.destroyed) return
+    write(response, model, [{ index: 0, delta: { content: `${word} ` }, finish_reason: null }])
+    await sleep(everyMs)
+  }
+  write(response, model, [{ index: 0, delta: {}, finish_reason: 'stop' }])
+}
+
+async function callTool(response: ServerResponse, model: string): Promise<void> {
+  write(response, model, [{ index: 0, delta: { content: 'Let me look.' }, finish_reason: null }])
+  const call = { index: 0, id: `call_${Date.now()}`, type: 'function' }
+  const named = { ...call, function: { name: 'exec', arguments: JSON.stringify({ command: 'ls -a' }) } }
+  write(response, model, [{ index: 0, delta: { tool_calls: [named] }, finish_reason: null }])
+  write(response, model, [{ index: 0, delta: {}, finish_reason: 'tool_calls' }])
+}
+
+function write(response: ServerResponse, model: string, choices: object[], usage?: object): void {
+  const chunk = { id: 'chunk', object: 'chat.completion.chunk', created: 1, model, choices, usage }
+  response.write(`data: ${JSON.stringify(chunk)}\n\n`)
+}
