@@ -14,7 +14,7 @@ import { openSlotFiles } from './slot-files.ts'
 import { createUsageMeter } from './usage.ts'
 import { warmUp } from './warm-up.ts'
 
-export const supervisorVersion = '0.1.0'
+const supervisorVersion = '0.1.0'
 
 export interface Supervisor {
   /** Drains and stops everything; a second call joins the first. */

@@ -73,6 +73,9 @@ export function toMessages(history: History): ConversationMessage[] {
   }
 
   const running = history.inFlightRun
+  if (!running && !history.sessionInfo?.hasActiveRun)
+    for (const call of toolCalls.values())
+      if (call.output === null) Object.assign(call, { output: 'Stopped before it answered.', failed: true })
   if (running) {
     const message = answer(running.runId, null)
     if (!message.text.endsWith(running.text)) message.text = join(message.text, running.text)
