@@ -42,6 +42,10 @@ describe('advanceSteps', () => {
     expect(advanceSteps(running, 'machine_started', at(60))).toEqual([
       { name: 'machine_started', startedAt: text(60), finishedAt: null },
     ])
+    const mute = advanceSteps(running, 'openclaw_ready', at(59))
+    expect(advanceSteps(mute, 'machine_started', at(60)).map((step) => step.name)).toEqual([
+      'machine_started',
+    ])
     expect(advanceSteps(running, 'running', at(60))).toEqual(running)
   })
 })

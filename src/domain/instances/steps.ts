@@ -19,7 +19,8 @@ export function advanceSteps(steps: LaunchStep[], current: LaunchStep['name'], n
   const complete = steps.at(-1)?.name === 'running'
   if (complete && current === 'running') return steps
   const known = complete ? [] : steps
-  const first = complete ? currentIndex : 0
+  const begun = known[0] ? order.indexOf(known[0].name) : 0
+  const first = complete ? currentIndex : Math.min(begun, currentIndex)
   const advanced: LaunchStep[] = []
   for (const [index, name] of order.entries()) {
     if (index < first || index > currentIndex) continue
