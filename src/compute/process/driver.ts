@@ -42,6 +42,12 @@ const stopGraceSecondsMax = 330
 const killMillisecondsMax = 10_000
 const logTailBytes = 16 * 1024
 
+/** From a process's disappearance to the event that tells its parent how it ended. */
+const endMillisecondsMax = 1_000
+
+/** Of the supervisors that this process has started: resolves once it is written down how it ended. */
+const ends = new Map<number, Promise<void>>()
+
 /**
  * Slots as ordinary processes of the user that runs Reef: a folder and a supervisor each. It isolates nothing.
  * The supervisor is the leader of its own session, so it survives the control plane, and the next one adopts it.
@@ -78,12 +84,16 @@ export function createProcessDriver(options: ProcessDriverOptions): ComputeDrive
     const slot = openHandle(handle)
     if (!(await slot.isOwn(reefId))) return { phase: 'absent' }
     await boundLog(slot.log, logBytesMax)
-    if (await isAlive(await slot.readSupervisor())) {
+    const supervisor = await slot.readSupervisor()
+    if (await isAlive(supervisor)) {
       const control = await slot.readControl()
       return control
         ? { phase: 'running', address: `http://127.0.0.1:${control.port}` }
         : { phase: 'starting' }
     }
+    // Our own child: how it ended is known in a moment, and would be guessed wrong before.
+    const end = supervisor && ends.get(supervisor.pid)
+    if (end) await Promise.race([end, new Promise((done) => setTimeout(done, endMillisecondsMax))])
     return diagnose({
       stopRequested: (await slot.readStop()) !== undefined,
       exit: await slot.readExit(),
@@ -192,11 +202,18 @@ async function start(slot: SlotDirectory, options: ProcessDriverOptions): Promis
     const recorded = findStartTime(pid).then((startTime) =>
       slot.writeSupervisor({ pid, startTime: startTime ?? 'ended at once' }),
     )
-    child.once('exit', (code, signalName) => {
-      recorded
-        .then(() => recordExit(slot, pid, { code, signal: signalName }, memoryKillsBefore))
-        .catch(() => undefined)
+    const end = new Promise<void>((done) => {
+      child.once('exit', (code, signalName) => {
+        recorded
+          .then(() => recordExit(slot, pid, { code, signal: signalName }, memoryKillsBefore))
+          .catch(() => undefined)
+          .finally(() => {
+            ends.delete(pid)
+            done()
+          })
+      })
     })
+    ends.set(pid, end)
     await recorded
   } finally {
     await log.close()
