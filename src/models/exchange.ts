@@ -6,6 +6,7 @@ import { callSecondsMax } from '../domain/usage/recording-meter.ts'
 import { invalid, ReefError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { CatalogueModel } from './catalogue.ts'
+import type { Drain } from './drain.ts'
 import type { Provider, ProviderAnswer } from './provider.ts'
 import { readBody, relayStream } from './relay.ts'
 import { errorBodyOfStatus } from './surface.ts'
@@ -14,9 +15,11 @@ import { codeOf, readAnswer } from './usage.ts'
 export interface ExchangeDeps {
   meter: Meter
   clock: Clock
-  /** Takes a settlement that outlives the response. */
-  keep(settlement: Promise<void>): void
+  drain: Drain
 }
+
+/** Why the gateway itself ended a call: the reason of its signal, and the code in its record. */
+type StopReason = 'client_gone' | 'call_too_long' | 'control_plane_stopped'
 
 export interface Exchange {
   request: FastifyRequest
@@ -46,20 +49,24 @@ export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): P
   if (exchange.body.background === true)
     throw invalid('background', 'Background answers are not offered here. Leave "background" out.')
   const admitted = await admit(deps.meter, exchange)
-  const stop = new AbortController()
-  const limit = setTimeout(() => stop.abort(), callSecondsMax * 1000)
+  const controller = new AbortController()
+  const stop = (reason: StopReason): void => controller.abort(reason)
+  const limit = setTimeout(() => stop('call_too_long'), callSecondsMax * 1000)
+  const onStopping = (): void => stop('control_plane_stopped')
+  deps.drain.stopping.addEventListener('abort', onStopping)
   const response = exchange.reply.raw
-  response.once('close', () => stop.abort())
-  // The client may have left while the call was being admitted.
-  if (response.destroyed) stop.abort()
+  response.once('close', () => stop('client_gone'))
+  // Either may have happened while the call was being admitted.
+  if (response.destroyed) stop('client_gone')
+  else if (deps.drain.stopping.aborted) onStopping()
   let firstByteAt: Date | null = null
   const open: OpenExchange = {
     ...exchange,
-    signal: stop.signal,
+    signal: controller.signal,
     onFirstByte: () => {
       firstByteAt ??= deps.clock.now()
     },
-    settle: (end) => deps.keep(admitted.settle({ ...end, firstByteAt, finishedAt: deps.clock.now() })),
+    settle: (end) => deps.drain.keep(admitted.settle({ ...end, firstByteAt, finishedAt: deps.clock.now() })),
   }
   try {
     const answer = await callProvider(open)
@@ -72,6 +79,7 @@ export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): P
     exchange.reply.hijack()
   } finally {
     clearTimeout(limit)
+    deps.drain.stopping.removeEventListener('abort', onStopping)
   }
 }
 
@@ -104,8 +112,8 @@ async function callProvider(open: OpenExchange): Promise<ProviderAnswer> {
       signal: open.signal,
     })
   } catch (error) {
-    if (open.reply.raw.destroyed)
-      open.settle({ outcome: 'cancelled', httpStatus: null, errorCode: 'client_gone', usage: null })
+    if (open.signal.aborted)
+      open.settle({ outcome: 'cancelled', httpStatus: null, errorCode: cutCode(open), usage: null })
     else open.settle({ outcome: 'failed', httpStatus: 502, errorCode: 'provider_unreachable', usage: null })
     throw error
   }
@@ -176,10 +184,9 @@ async function sendWhole(open: OpenExchange, answer: ProviderAnswer): Promise<vo
   open.settle({ outcome, httpStatus: answer.status, errorCode, usage })
 }
 
-/** Who broke off an answer: the client by leaving, the gateway at its limit, or else the provider. */
-function cutCode(open: OpenExchange): string {
-  if (open.reply.raw.destroyed) return 'client_gone'
-  return open.signal.aborted ? 'call_too_long' : 'provider_cut'
+/** Who broke off an answer: the gateway for a reason of its own, or else the provider. */
+function cutCode({ signal }: Pick<OpenExchange, 'signal'>): string {
+  return signal.aborted ? (signal.reason as StopReason) : 'provider_cut'
 }
 
 /** The provider's refusal, in its own shape and with its status, without anything of the operator's account. */

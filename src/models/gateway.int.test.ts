@@ -199,6 +199,32 @@ async function post(path: string, body: string, headers: Record<string, string> 
 
 const hello = JSON.stringify({ model: 'demo/reef-demo', messages: [{ role: 'user', content: 'hello' }] })
 
+describe('a control plane that stops', () => {
+  it('lets short answers end, ends long ones with an error, and settles all of them', async () => {
+    const ending = createMemoryMeter()
+    const stopping = await startTestGateway({ meter: ending, demoWordMilliseconds: 20, drainSeconds: 1 })
+    const client = new OpenAI({ baseURL: `${stopping.url}/models/v1`, apiKey: stopping.key, maxRetries: 0 })
+    const ask = async (content: string): Promise<string> => {
+      const request = { model: 'demo/reef-demo', messages: [{ role: 'user' as const, content }] }
+      let text = ''
+      for await (const chunk of await client.chat.completions.create({ ...request, stream: true }))
+        text += chunk.choices[0]?.delta.content ?? ''
+      return text
+    }
+    const answers = Promise.allSettled([ask('/demo words 10'), ask('/demo words 10000')])
+    await expect.poll(() => ending.calls.length).toBe(2)
+    await stopping.close()
+    const [short, long] = await answers
+    expect(short.status).toBe('fulfilled')
+    expect(long).toMatchObject({
+      status: 'rejected',
+      reason: { message: expect.stringContaining('Reef had to end') },
+    })
+    expect(ending.calls.map(({ end }) => end?.outcome)).toEqual(['succeeded', 'cancelled'])
+    expect(ending.calls[1]?.end?.errorCode).toBe('control_plane_stopped')
+  })
+})
+
 describe('who may call the model gateway', () => {
   it('takes the key as x-api-key too', async () => {
     const { status } = await post('/models/v1/chat/completions', hello, {

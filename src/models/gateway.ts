@@ -7,6 +7,7 @@ import { statusOfKind, toReefError } from '../http/errors.ts'
 import type { Server } from '../http/server.ts'
 import type { RootSecret } from '../secrets.ts'
 import { type CatalogueModel, findModel, type ModelCatalogue } from './catalogue.ts'
+import { createDrain } from './drain.ts'
 import { handleModelCall } from './exchange.ts'
 import { verifyModelKey } from './key.ts'
 import type { Provider } from './provider.ts'
@@ -19,6 +20,8 @@ export interface ModelGatewayDeps {
   providers: readonly Provider[]
   meter: Meter
   clock: Clock
+  /** How long answers may go on when the control plane stops, before they are ended. Default 5. */
+  drainSeconds?: number
 }
 
 declare module 'fastify' {
@@ -42,15 +45,7 @@ const protocolPaths: Record<ModelProtocol, string> = {
  * the client of each protocol expects, and is not part of the API that people use.
  */
 export async function registerModelGateway(app: Server, deps: ModelGatewayDeps): Promise<void> {
-  // Settlements that outlive their response: the server does not close before they are written.
-  const settling = new Set<Promise<void>>()
-  const keep = (settlement: Promise<void>): void => {
-    settling.add(settlement)
-    settlement.finally(() => settling.delete(settlement))
-  }
-  app.addHook('onClose', async () => {
-    await Promise.all(settling)
-  })
+  const drain = createDrain(app, deps.drainSeconds ?? 5)
   await app.register(async (scope) => {
     // The gateway parses bodies itself: it passes on what it does not know, whatever the keys are called.
     scope.removeAllContentTypeParsers()
@@ -69,7 +64,8 @@ export async function registerModelGateway(app: Server, deps: ModelGatewayDeps):
         const { caller, model } = await chooseModel(deps, request.modelCaller, body.model)
         const provider = providerFor(deps.providers, model, protocol)
         const call = { request, reply, caller, model, provider, protocol, body }
-        await handleModelCall({ meter: deps.meter, clock: deps.clock, keep }, call)
+        drain.watch(reply)
+        await handleModelCall({ meter: deps.meter, clock: deps.clock, drain }, call)
         return reply
       })
 

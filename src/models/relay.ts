@@ -12,7 +12,7 @@ export interface StreamRelay {
   protocol: ModelProtocol
   /** Chat completions: whether the client asked for the chunk with the usage, which the gateway always asks for. */
   keepUsage: boolean
-  /** Aborted when the client is gone or the call has taken too long. */
+  /** Aborted, with a code as its reason, when the gateway ends the call: the client is gone, it takes too long. */
   signal: AbortSignal
   onFirstByte: () => void
 }
@@ -61,11 +61,13 @@ export async function relayStream(response: ServerResponse, relay: StreamRelay):
   }
   if (cut && !response.destroyed)
     response.write(
-      errorEvent(
-        relay.protocol,
-        'provider_cut',
-        `The provider ${relay.provider.name} broke off its answer. Try again.`,
-      ),
+      relay.signal.aborted
+        ? errorEvent(relay.protocol, String(relay.signal.reason), 'Reef had to end this answer. Try again.')
+        : errorEvent(
+            relay.protocol,
+            'provider_cut',
+            `The provider ${relay.provider.name} broke off its answer. Try again.`,
+          ),
     )
   response.end()
   return { reading: reader.reading, cut }

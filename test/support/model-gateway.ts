@@ -57,7 +57,8 @@ export interface TestGatewayOptions {
   meter: Meter
   /** Between two words of the demo model. */
   demoWordMilliseconds?: number
-  port?: number
+  /** How long answers may go on when it is closed. */
+  drainSeconds?: number
 }
 
 /** The model gateway on a server of its own, in front of whatever the environment names. */
@@ -77,8 +78,9 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
     }),
     meter: options.meter,
     clock: systemClock,
+    ...(options.drainSeconds === undefined ? {} : { drainSeconds: options.drainSeconds }),
   })
-  await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
+  await app.listen({ host: '127.0.0.1', port: 0 })
   const addSlot = (caller: Partial<ModelCaller>): string => {
     const slotId = caller.slotId ?? newId()
     callers.set(slotId, {

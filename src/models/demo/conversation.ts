@@ -86,7 +86,7 @@ const askedAgain =
  * A person's own words out of a user message of OpenClaw, which adds a time stamp in front, a line about its runtime
  * behind, blocks about the channel and the sender, and whole messages of internal context.
  */
-export function personsWords(text: string): string {
+function personsWords(text: string): string {
   let words = text.replace(
     /<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>[\s\S]*?(<<<END_OPENCLAW_INTERNAL_CONTEXT>>>|$)/g,
     '',

@@ -4,7 +4,7 @@ import type { DemoReply } from './reply.ts'
  * The demo model has no tokenizer. It reports one token for every four characters, rounded up: for the input over the
  * request's messages and tools as they were sent, for the output over the text or the name and input of a tool call.
  */
-export function estimateTokens(text: string): number {
+function estimateTokens(text: string): number {
   return Math.ceil(text.length / 4)
 }
 

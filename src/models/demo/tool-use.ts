@@ -12,7 +12,7 @@ export interface ToolWish {
 
 const pathNames = ['path', 'file_path', 'filePath', 'filename', 'file']
 
-export function runCommand(command: string): ToolWish {
+function runCommand(command: string): ToolWish {
   return {
     names: ['exec', 'bash', 'shell', 'run', 'run_command', 'execute_command', 'terminal'],
     input: [{ names: ['command', 'cmd', 'script', 'input'], value: command }],
