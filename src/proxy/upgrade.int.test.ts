@@ -133,7 +133,7 @@ describe('WebSockets', () => {
     }
   })
 
-  it('end within about a second when the visitor may visit no more, and nobody else’s do', async () => {
+  it('end within about a second when the visitor may visit no more', async () => {
     const socket = dial()
     await opened(socket)
     const closed = new Promise((done) => socket.once('close', done))
