@@ -17,16 +17,18 @@ const backoffMillisecondsMax = 5_000
 
 /**
  * The instance's log lines as they are written, first the latest ones. Reconnects when Reef restarts, without repeating
- * a line. Ends only by throwing: for a refusal, or when Reef did not answer the very first time.
+ * a line. Ends only by throwing: for a refusal, or when Reef did not answer at first.
  */
 export async function* followLogs(client: ReefClient, instanceId: string): AsyncGenerator<LogLine> {
   const printed = rememberLatest()
   let failures = 0
-  for (let first = true; ; first = false) {
+  let connected = false
+  for (;;) {
     try {
       let isTail = true
       for await (const lines of connectOnce(client, instanceId)) {
         failures = 0
+        connected = true
         // Each connection starts with the tail; what was printed before it is in there again.
         const fresh = isTail ? lines.filter((line) => !printed.has(line)) : lines
         isTail = false
@@ -36,8 +38,7 @@ export async function* followLogs(client: ReefClient, instanceId: string): Async
         }
       }
     } catch (error) {
-      const final = error instanceof CliError && error.reason !== 'unreachable'
-      if (final || first) throw error
+      if (!connected || !isPassing(error)) throw error
     }
     const wait = Math.min(backoffMillisecondsMax, backoffMillisecondsMin * 2 ** failures)
     failures += 1
@@ -105,6 +106,12 @@ async function* connectOnce(client: ReefClient, instanceId: string): AsyncGenera
   } finally {
     socket.close()
   }
+}
+
+/** A Reef that restarts, and a token that ran out meanwhile, are cured by connecting again. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof CliError)) return false
+  return error.reason === 'unreachable' || error.code === 'access_token_expired'
 }
 
 function toCliError(error: { code: string; message: string }): CliError {

@@ -118,9 +118,11 @@ async function printAnswer(
   const source: NodeJS.EventEmitter = terminal ?? process
   source.on('SIGINT', onInterrupt)
   const shownTools = new Map<string, boolean>()
+  const patience = showPatience()
   let stopped = false
   try {
     for await (const event of conversation.send(message)) {
+      if (event.type !== 'started') patience.end()
       if (event.type === 'text') process.stdout.write(event.delta)
       else if (event.type === 'tool') {
         const finished = event.tool.output !== null
@@ -132,9 +134,22 @@ async function printAnswer(
     }
   } finally {
     source.off('SIGINT', onInterrupt)
+    patience.end()
     process.stdout.write('\n')
   }
   return stopped || interrupted
+}
+
+/** On a terminal, something to look at until the answer begins. */
+function showPatience(): { end(): void } {
+  let shown = process.stdout.isTTY
+  if (shown) process.stdout.write(styleText('dim', '…'))
+  return {
+    end: () => {
+      if (shown) process.stdout.write('\r\u001b[K')
+      shown = false
+    },
+  }
 }
 
 /** In a conversation a failed turn is told and the conversation goes on. */
