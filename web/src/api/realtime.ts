@@ -34,8 +34,6 @@ const retryMsMax = 15_000
 /** An unused connection is kept this long, so that going from page to page does not reconnect. */
 const idleMs = 10_000
 
-export type Realtime = ReturnType<typeof createRealtime>
-
 /**
  * One WebSocket for everything live, opened while somebody listens. It is a hint only: all it says can also be
  * fetched, and after every reconnect is.

@@ -23,7 +23,6 @@ export type NewApiKey = z.infer<typeof accounts.newApiKeySchema>
 export type CreateApiKey = z.input<typeof accounts.createApiKeyBodySchema>
 export type Instance = z.infer<typeof instances.instanceSchema>
 export type InstanceStatus = z.infer<typeof instances.instanceStatusSchema>
-export type InstanceAction = z.infer<typeof instances.instanceActionSchema>
 export type Session = z.infer<typeof instances.sessionSchema>
 export type Me = z.infer<typeof instances.meSchema>
 export type Info = z.infer<typeof instances.infoSchema>

@@ -34,11 +34,14 @@ export function AssistantMessage({ children, copyText }: { children: ReactNode; 
       <div className="min-w-0 flex-1 space-y-3">
         {children}
         {copyText && (
-          <CopyIconButton
-            text={copyText}
-            label="Copy answer"
-            className="-mb-5 -ml-2 size-7.5 opacity-0 group-hover/message:opacity-100 focus-visible:opacity-100 [@media(hover:none)]:opacity-60"
-          />
+          // Takes no room of its own: it stands in the gap before the next message.
+          <div className="-mt-2 h-0">
+            <CopyIconButton
+              text={copyText}
+              label="Copy answer"
+              className="-ml-2 size-7.5 opacity-0 group-hover/message:opacity-100 focus-visible:opacity-100 [@media(hover:none)]:opacity-60"
+            />
+          </div>
         )}
       </div>
     </article>

@@ -32,7 +32,11 @@ export function NewConversation({ client }: { client: ConversationsClient }) {
     onSuccess: async ({ text, conversation }) => {
       const keys = conversationKeys(client)
       queryClient.setQueryData(keys.messages(conversation.id), [])
-      queryClient.setQueryData<Conversation[]>(keys.list, (list) => [conversation, ...(list ?? [])])
+      queryClient.setQueryData<Conversation[]>(keys.list, (list) => [
+        // Until the instance has given it a title, what was asked is the best one.
+        { ...conversation, title: text.slice(0, 80) },
+        ...(list ?? []),
+      ])
       void sendMessage(client, conversation.id, text)
       await navigate(paths.conversation(conversation.id))
     },

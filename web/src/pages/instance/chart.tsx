@@ -97,7 +97,7 @@ function options(element: HTMLElement, color: string, unit: string): UPlot.Optio
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.15, 1)] } },
     axes: [
-      { ...axis, size: 26, grid: { show: false }, values: (_plot, ticks) => ticks.map(clock) },
+      { ...axis, size: 26, grid: { show: false }, values: clockTicks },
       { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => `${tick} ${unit}`) },
     ],
     series: [
@@ -112,9 +112,14 @@ function options(element: HTMLElement, color: string, unit: string): UPlot.Optio
   }
 }
 
-const clockFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
-function clock(seconds: number): string {
-  return clockFormat.format(seconds * 1000)
+const minuteFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const secondFormat = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
+
+/** Seconds only where two marks would otherwise read the same. */
+function clockTicks(_plot: UPlot, ticks: number[]): string[] {
+  const [first = 0, second = 60] = ticks
+  const format = second - first < 60 ? secondFormat : minuteFormat
+  return ticks.map((seconds) => format.format(seconds * 1000))
 }
 
 /** Canvas knows neither custom properties nor light-dark(): the browser resolves them for us. */

@@ -7,9 +7,14 @@ import { launchSteps } from './launch-steps.ts'
 /** The steps of a launch with their times, live. */
 export function LaunchProgress({ steps }: { steps: Instance['steps'] }) {
   const nowMs = useNow(100)
+  const shown = launchSteps(steps, nowMs)
   return (
     <ol aria-label="Steps" className="space-y-0.5">
-      {launchSteps(steps, nowMs).map((step) => (
+      {/* Read out when it changes; the running times would be read out ten times a second. */}
+      <li role="status" className="sr-only">
+        {shown.find(({ state }) => state === 'active')?.label}
+      </li>
+      {shown.map((step) => (
         <li
           key={step.name}
           aria-current={step.state === 'active' ? 'step' : undefined}

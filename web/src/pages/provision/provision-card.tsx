@@ -1,10 +1,13 @@
 import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { infoQuery } from '../../api/queries.ts'
 import type { Info, Instance } from '../../api/types.ts'
 import { useInstanceChange, useProvision } from '../../app/instance-actions.ts'
+import { paths } from '../../paths.ts'
 import { Atoll } from '../../ui/atoll.tsx'
 import { Button } from '../../ui/button.tsx'
 import { ErrorNotice, Notice } from '../../ui/notice.tsx'
+import { linkClass } from '../enter/enter-frame.tsx'
 import { LaunchProgress } from './launch-progress.tsx'
 import { launchSteps } from './launch-steps.ts'
 
@@ -15,7 +18,8 @@ export function ProvisionCard({ instance }: { instance: Instance | null }) {
   const change = useInstanceChange(instance?.id ?? '')
   const text = cardText(instance)
   const launching = instance?.status === 'provisioning'
-  const lit = launching ? launchSteps(instance.steps, 0).filter((step) => step.state === 'done').length : 0
+  const finished = (steps: Instance['steps']) =>
+    launchSteps(steps, 0).filter(({ state }) => state === 'done').length
   const start = () => (instance ? change.mutate('start') : provision.mutate())
   const mayStart = !instance || instance.actions.includes('start')
   return (
@@ -24,10 +28,14 @@ export function ProvisionCard({ instance }: { instance: Instance | null }) {
         aria-label="Your instance"
         className="w-full max-w-md animate-rise rounded-2xl border border-line bg-surface p-7 shadow-card sm:p-9"
       >
-        <Atoll size={72} progress={lit} className="mb-6" />
+        {launching ? (
+          <Atoll size={72} progress={finished(instance.steps)} className="mb-6" />
+        ) : (
+          <Atoll size={72} className="mb-6" />
+        )}
         <h1 className="text-2xl">{text.title}</h1>
         <p className="mt-2 text-ink-soft">{text.lead}</p>
-        <div className="mt-6 space-y-4" aria-live="polite">
+        <div className="mt-6 space-y-4">
           {instance?.reason && (
             <Notice tone={instance.status === 'failed' ? 'bad' : 'info'}>{instance.reason.message}</Notice>
           )}
@@ -48,6 +56,13 @@ export function ProvisionCard({ instance }: { instance: Instance | null }) {
             )
           )}
         </div>
+        {instance?.status === 'failed' && (
+          <p className="mt-4 text-center text-sm">
+            <Link {...paths.instance()} className={linkClass}>
+              Look at its logs
+            </Link>
+          </p>
+        )}
         {info.data && <Isolation info={info.data} />}
       </section>
     </div>

@@ -70,7 +70,8 @@ export function ApiKeyRow({ apiKey }: { apiKey: ApiKey }) {
         pending={revoke.isPending}
         onConfirm={() => revoke.mutate()}
       >
-        Programs that use it are refused from this moment on. This cannot be undone; create a new key instead.
+        Programs that use it are refused within a few seconds. This cannot be undone; create a new key
+        instead.
       </ConfirmDialog>
     </li>
   )

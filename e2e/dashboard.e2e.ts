@@ -1,0 +1,121 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../test/support/eventually.ts'
+import { type ReefProcess, startReefProcess } from '../test/support/reef-process.ts'
+import { buildDashboard, collectErrors, openBrowser, picture } from './support/browser.ts'
+import { dashboard } from './support/dashboard.ts'
+
+/** A new person in a real browser, from the first page to an own, real OpenClaw. The steps build on each other. */
+describe('a person with a browser', { timeout: 240_000 }, () => {
+  let reef: ReefProcess
+  let browser: Browser
+  let page: Page
+  let errors: string[]
+  let ui: ReturnType<typeof dashboard>
+
+  beforeAll(async () => {
+    buildDashboard()
+    reef = await startReefProcess({ POOL_SIZE: '0' })
+    browser = await openBrowser()
+    page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' })
+    errors = collectErrors(page)
+    ui = dashboard(page, reef.url)
+  }, 240_000)
+  afterAll(async () => {
+    await browser?.close()
+    await reef?.close()
+  }, 120_000)
+
+  it('signs up and starts an OpenClaw with one click', async () => {
+    await ui.signUp({ name: 'Ada Lovelace', email: 'ada@example.com', password: 'correct horse battery' })
+    await picture(page, 'start')
+    await ui.launch()
+    await picture(page, 'new-chat')
+  })
+
+  it('says hello and reads an answer of the real OpenClaw', async () => {
+    await ui.say('hello')
+    expect(await (await ui.answer()).textContent()).toContain('demo model')
+  })
+
+  it('has a tool run, and unfolds what it printed', async () => {
+    await ui.say('Run ls')
+    const answer = await ui.answer()
+    const tool = answer.getByRole('button', { name: /^Tool .*, done$/ })
+    expect(await tool.getAttribute('aria-expanded')).toBe('false')
+    await tool.click()
+    await answer.getByText('Output', { exact: true }).waitFor()
+    expect(await answer.textContent()).toContain('AGENTS.md')
+    await picture(page, 'chat')
+  })
+
+  it('finds the conversation again after a reload, without logging in', async () => {
+    await page.reload()
+    await ui.answers.nth(1).waitFor()
+    expect(await ui.answers.nth(1).textContent()).toContain('AGENTS.md')
+    expect(await page.getByRole('article', { name: 'You' }).allTextContents()).toEqual(['hello', 'Run ls'])
+  })
+
+  it('stops an answer, and what came of it stays', async () => {
+    await ui.say('/demo slow 300')
+    await ui.answers.nth(2).getByText('the tide').waitFor()
+    await ui.stop.click()
+    const words = ((await (await ui.answer()).textContent()) ?? '').split(/\s+/)
+    expect(words.length).toBeGreaterThan(1)
+    expect(words.length).toBeLessThan(300)
+  })
+
+  it('opens the Control UI, signed in', async () => {
+    const opened = page.context().waitForEvent('page')
+    await ui.button('Open Control UI').click()
+    const control = await opened
+    await control.getByRole('textbox').first().waitFor({ timeout: 60_000 })
+    expect(new URL(control.url()).hostname).toMatch(/^ada-lovelace.*\.localhost$/)
+    await control.close()
+  })
+
+  it('sees state, figures and live logs of the instance', async () => {
+    await ui.goTo('Instance')
+    await page.getByRole('main').getByText('Running', { exact: true }).waitFor()
+    await page.getByRole('figure', { name: /^Memory: now .*iB/ }).waitFor({ timeout: 60_000 })
+    const lines = page.getByRole('region', { name: 'Log lines' })
+    await lines.getByText('OpenClaw').first().waitFor()
+    await picture(page, 'instance')
+    await page.getByLabel('Search logs').fill('no line says this')
+    await lines.getByText('No line has that in it.').waitFor()
+  })
+
+  it('creates an API key that works until it is revoked', async () => {
+    await ui.goTo('Settings')
+    await ui.button('Create key').click()
+    await page.getByLabel('Key name').fill('laptop')
+    await ui.button('Create API key').click()
+    const key = await page.getByLabel('API key', { exact: true }).textContent()
+    await ui.button('Done').click()
+    await picture(page, 'api-keys')
+    const listModels = () =>
+      fetch(`${reef.proxyUrl}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
+    expect((await listModels()).status).toBe(200)
+    await page.getByRole('listitem', { name: 'laptop' }).getByRole('button', { name: 'Revoke' }).click()
+    await ui.button('Revoke key').click()
+    await page.getByText('No keys yet').waitFor()
+    // The proxy believes what it has just seen for a moment longer.
+    await eventually(async () => expect((await listModels()).status).toBe(401))
+  })
+
+  it('logs out, and the way back in leads to where they wanted to go', async () => {
+    await ui.button('Account: Ada Lovelace').click()
+    await page.getByRole('menuitem', { name: 'Log out' }).click()
+    await page.getByRole('link', { name: 'Sign up' }).waitFor()
+    await page.goto(`${reef.url}/settings/members`)
+    await page.getByLabel('E-mail').fill('ada@example.com')
+    await page.getByLabel('Password').fill('correct horse battery')
+    await ui.button('Log in').click()
+    await page.getByRole('listitem', { name: 'Ada Lovelace' }).waitFor()
+    expect(page.url()).toBe(`${reef.url}/settings/members`)
+  })
+
+  it('met no error on the way', () => {
+    expect(errors).toEqual([])
+  })
+})
