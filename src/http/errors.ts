@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { isDatabaseUnavailable } from '../db/unavailable.ts'
 import { type ErrorKind, ReefError } from '../errors.ts'
 
 /** The only place where kinds of error meet HTTP. */
@@ -57,6 +58,13 @@ export function toReefError(error: unknown): ReefError {
       code: 'internal',
       message: internalMessage,
       internal: 'response does not match its schema',
+      cause: error,
+    })
+  if (isDatabaseUnavailable(error))
+    return new ReefError('unavailable', {
+      code: 'database_unavailable',
+      message: 'The database does not answer at the moment. Try again in a few seconds.',
+      retryAfterSeconds: 2,
       cause: error,
     })
   const fastify = error as FastifyError

@@ -1,5 +1,4 @@
-import { ReefError } from '../errors.ts'
-import { statusOfKind } from '../http/errors.ts'
+import { statusOfKind, toReefError } from '../http/errors.ts'
 
 /** A request that the proxy answers itself, with a status that HTTP prescribes and the error catalogue has no kind for. */
 export class Refusal extends Error {
@@ -19,11 +18,6 @@ export class Refusal extends Error {
 /** Whatever was thrown, as an answer. What nobody foresaw says nothing of itself. */
 export function toRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
-  if (error instanceof ReefError)
-    return new Refusal(statusOfKind[error.kind], error.code, error.message, error.retryAfterSeconds)
-  return new Refusal(
-    500,
-    'internal',
-    'Something went wrong inside Reef. Try again; if it stays, send the operator the request id from the x-request-id header.',
-  )
+  const known = toReefError(error)
+  return new Refusal(statusOfKind[known.kind], known.code, known.message, known.retryAfterSeconds)
 }
