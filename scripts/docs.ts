@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cliPage } from './cli-page.ts'
 import { configurationPage } from './configuration-page.ts'
+import { findDeadLinks } from './dead-links.ts'
 import { errorsPage } from './errors-page.ts'
 import { openapiDocument } from './openapi.ts'
 
 // Writes the generated files of the documentation; with --check only tells whether they are up to date.
+// Dead links are told in either case.
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const pages = {
   'docs/reference/configuration.md': configurationPage(root),
@@ -26,4 +28,8 @@ for (const [path, text] of Object.entries(pages)) {
     await writeFile(file, text)
     console.log(`Wrote ${path}`)
   }
+}
+for (const link of await findDeadLinks(root)) {
+  console.error(`A link leads nowhere: ${link}`)
+  process.exitCode = 1
 }

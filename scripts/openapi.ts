@@ -2,17 +2,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compose } from '../src/compose.ts'
 import { readConfig } from '../src/config.ts'
+import { openDatabase } from '../src/db/database.ts'
+import { openListener } from '../src/db/listen.ts'
 import { openRootSecret } from '../src/secrets.ts'
 import { openLog } from '../src/telemetry/log.ts'
 
 /** The OpenAPI document as a Reef with default settings serves it. Nothing listens and no database is needed. */
 export async function openapiDocument(): Promise<string> {
   const directory = join(tmpdir(), 'reef-docs-never-made')
+  // Nobody answers on this port, and nothing is asked.
+  const url = 'postgres://nobody@127.0.0.1:1/none'
+  const database = openDatabase({ url })
+  const listener = openListener({ url })
   const controlPlane = await compose({
     config: readConfig({ REEF_DATA_DIR: directory }),
     secret: openRootSecret(Buffer.alloc(32)),
-    // Nobody answers on this port, and nothing is asked.
-    databaseUrl: 'postgres://nobody@127.0.0.1:1/none',
+    database,
+    listener,
     ports: { api: 7300, proxy: 7301 },
     log: openLog('silent'),
     dashboardDirectory: directory,
@@ -22,5 +28,7 @@ export async function openapiDocument(): Promise<string> {
     return `${JSON.stringify(controlPlane.server.swagger(), null, 2)}\n`
   } finally {
     await controlPlane.close({ stopMachines: false })
+    await listener.close()
+    await database.close()
   }
 }
