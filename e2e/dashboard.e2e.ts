@@ -1,12 +1,15 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { type ReefProcess, startReefProcess } from '../test/support/reef-process.ts'
 import { buildDashboard, collectErrors, openBrowser, picture } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 
+const chromium = requireComponent('chromium')
+
 /** A new person in a real browser, from the first page to an own, real OpenClaw. The steps build on each other. */
-describe('a person with a browser', { timeout: 240_000 }, () => {
+describe.skipIf(!chromium)('a person with a browser', { timeout: 240_000 }, () => {
   let reef: ReefProcess
   let browser: Browser
   let page: Page
@@ -16,7 +19,7 @@ describe('a person with a browser', { timeout: 240_000 }, () => {
   beforeAll(async () => {
     buildDashboard()
     reef = await startReefProcess({ POOL_SIZE: '0' })
-    browser = await openBrowser()
+    browser = await openBrowser(chromium as string)
     page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' })
     errors = collectErrors(page)
     ui = dashboard(page, reef.url)

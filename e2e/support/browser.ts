@@ -6,10 +6,9 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A real browser. Debian's Chromium unless REEF_TEST_CHROMIUM names another; its absence fails the test. */
-export function openBrowser(): Promise<Browser> {
+export function openBrowser(executablePath: string): Promise<Browser> {
   return chromium.launch({
-    executablePath: process.env.REEF_TEST_CHROMIUM ?? '/usr/bin/chromium',
+    executablePath,
     args: [
       '--headless',
       // Tests may run as root, under which Chromium refuses its sandbox.
