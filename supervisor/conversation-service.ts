@@ -140,12 +140,12 @@ export function titleOf(text: string): string {
   return `${cut.slice(0, space > titleCharactersMax / 2 ? space : titleCharactersMax)}…`
 }
 
-/** Sessions that work right now, of any origin. */
+/** Sessions that work right now, of any origin. Quick or not at all: heartbeats wait for it. */
 export async function listActiveSessionKeys(gateway: GatewayClient): Promise<string[]> {
   const result = await gateway.call(
     'sessions.list',
     { limit: listMax, activeOnly: true },
-    { timeoutMs: 5_000 },
+    { timeoutMs: 2_000 },
   )
   return sessionsSchema.parse(result).sessions.map((session) => session.key)
 }

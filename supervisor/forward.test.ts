@@ -24,15 +24,15 @@ test("on the API the client's credentials are replaced by the internal one and n
   })
 })
 
-test('on the Control UI the visitor is who the supervisor says, and never comes from the loopback', () => {
-  const headers = targetHeaders(incoming, { port: 1, identity: { kind: 'visitor', name: 'ann' } })
+test('on the Control UI every visitor is the one that OpenClaw knows, and never comes from the loopback', () => {
+  const headers = targetHeaders(incoming, { port: 1, identity: { kind: 'visitor' } })
   expect(headers).toMatchObject({
-    'x-reef-user': 'ann',
+    'x-reef-user': 'owner',
     'x-forwarded-for': '100.64.0.1',
     'x-forwarded-proto': 'http',
     'x-forwarded-host': 'ann.localhost:7301',
     host: 'ann.localhost:7301',
-    origin: 'http://ann.localhost:7301',
+    origin: 'http://control-ui.reef.internal',
   })
   expect(JSON.stringify(headers)).not.toMatch(/mallory|secret|x-real-ip/)
 })

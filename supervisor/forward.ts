@@ -7,12 +7,13 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { visitorName, visitorOrigin } from './openclaw-config.ts'
 import { userHeader } from './protocol.ts'
 
 /** Where OpenClaw listens, and as whom a request is passed on to it. */
 export interface Target {
   port: number
-  identity: { kind: 'operator'; password: string } | { kind: 'visitor'; name: string }
+  identity: { kind: 'operator'; password: string } | { kind: 'visitor' }
 }
 
 /** About one connection only (RFC 9110, section 7.6.1). */
@@ -48,7 +49,9 @@ export function targetHeaders(incoming: IncomingHttpHeaders, target: Target): Ou
     headers.authorization = `Bearer ${target.identity.password}`
     return headers
   }
-  headers[userHeader] = target.identity.name
+  headers[userHeader] = visitorName
+  // Which origins may come here was decided by `server.ts`; OpenClaw knows this one.
+  if (headers.origin !== undefined) headers.origin = visitorOrigin
   headers['x-forwarded-for'] = firstOf(incoming['x-forwarded-for']) ?? localVisitorAddress
   headers['x-forwarded-proto'] = firstOf(incoming['x-forwarded-proto']) ?? 'http'
   headers['x-forwarded-host'] = firstOf(incoming['x-forwarded-host']) ?? incoming.host

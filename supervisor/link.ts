@@ -68,6 +68,7 @@ export function createLink(deps: LinkDependencies): Link {
   let leaseEndsAt: number | null = null
   let lastTickAt = performance.now()
   let over = false
+  let measuring = false
 
   function end(reason: string): void {
     if (over || closing) return
@@ -120,7 +121,7 @@ export function createLink(deps: LinkDependencies): Link {
     dialled.on('close', () => {
       clearTimeout(patience)
       clearInterval(heartbeatTimer)
-      if (welcomed) log('The link is down; dialling again.')
+      if (welcomed && !closing) log('The link is down; dialling again.')
       welcomed = false
       lastStatus = ''
       socket = null
@@ -179,7 +180,12 @@ export function createLink(deps: LinkDependencies): Link {
   }
 
   async function beat(): Promise<void> {
-    const usage = await deps.readUsage()
+    // A busy machine measures slowly; the next beat then comes with the next interval.
+    if (measuring) return
+    measuring = true
+    const usage = await deps.readUsage().finally(() => {
+      measuring = false
+    })
     if (!welcomed) return
     const sequence = files.readMemory().heartbeatSequence + 1
     // Stored first: a sequence that was skipped does no harm, one that is sent twice would.

@@ -16,8 +16,13 @@ type JsonObject = { [key: string]: Json | undefined }
 /** Name of Reef's provider in OpenClaw's configuration; model ids there read `reef/PROVIDER/MODEL`. */
 export const providerName = 'reef'
 
-/** Who may use the Control UI while nobody owns the slot: nobody, because the supervisor sends no such name. */
-const nobody = 'reef-unassigned'
+/**
+ * Who every visitor of the Control UI is to OpenClaw, and from where. The supervisor decides who may visit (`forward.ts`
+ * and `server.ts`), so that nothing here depends on the owner: a slot is claimed without a reload, which would cost the
+ * first turn seconds, and a change of members disturbs nobody who is connected.
+ */
+export const visitorName = 'owner'
+export const visitorOrigin = 'http://control-ui.reef.internal'
 
 /**
  * OpenClaw's configuration with Reef's keys set and everything else as it was: OpenClaw itself and its owner change the
@@ -25,7 +30,6 @@ const nobody = 'reef-unassigned'
  */
 export function mergeConfig(existing: JsonObject, desired: Desired, local: LocalSettings): JsonObject {
   const config = structuredClone(existing)
-  const userNames = desired.owner?.userNames ?? [nobody]
 
   const gateway = objectAt(config, 'gateway')
   gateway.mode = 'local'
@@ -37,16 +41,16 @@ export function mergeConfig(existing: JsonObject, desired: Desired, local: Local
   auth.password = local.password
   // OpenClaw refuses to start with a token beside trusted-proxy authentication.
   delete auth.token
-  // Grants for the session only; a device that a visitor's browser enrolls keeps OpenClaw's own, narrower default.
-  auth.identityScopes = Object.fromEntries(userNames.map((name) => [name, ['operator.admin']]))
+  // Granted to the session only; a device that a visitor's browser enrolls keeps OpenClaw's own, narrower default.
+  auth.identityScopes = { [visitorName]: ['operator.admin'] }
   auth.trustedProxy = {
     userHeader: 'x-reef-user',
     requiredHeaders: ['x-forwarded-proto', 'x-forwarded-host'],
-    allowUsers: userNames,
+    allowUsers: [visitorName],
     allowLoopback: true,
     deviceAutoApprove: { enabled: true },
   }
-  objectAt(gateway, 'controlUi').allowedOrigins = desired.owner?.origins ?? []
+  objectAt(gateway, 'controlUi').allowedOrigins = [visitorOrigin]
   const endpoints = objectAt(objectAt(gateway, 'http'), 'endpoints')
   objectAt(endpoints, 'chatCompletions').enabled = true
   objectAt(endpoints, 'responses').enabled = true

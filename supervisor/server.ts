@@ -52,12 +52,14 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
         return { route: 'forward', target: { port, identity: { kind: 'operator', password } } }
       case 'bridge':
         return { route: 'bridge' }
-      case 'ui': {
-        const name = incoming.headers[userHeader]
-        if (typeof name !== 'string' || !desired.owner?.userNames.includes(name))
-          return refuse(403, 'forbidden', 'This visitor may not open the Control UI of this instance.')
-        return { route: 'forward', target: { port, identity: { kind: 'visitor', name } } }
-      }
+      case 'ui':
+        if (!mayVisit(incoming, desired.owner))
+          return refuse(
+            403,
+            'forbidden',
+            'This visitor may not open the Control UI of this instance from here.',
+          )
+        return { route: 'forward', target: { port, identity: { kind: 'visitor' } } }
       default:
         return refuse(400, 'route_unknown', `${routeHeader} must be gateway, ui or bridge.`)
     }
@@ -118,6 +120,13 @@ function refuse(status: number, code: string, message: string): Admission {
 function sendRefusal(response: ServerResponse, { status, code, message }: Refusal): void {
   if (status === 503) response.setHeader('retry-after', '1')
   sendJson(response, status, { error: { code, message } })
+}
+
+/** A named visitor, and no page of another origin: its script could otherwise use the visitor's log-in over a WebSocket. */
+function mayVisit({ headers }: IncomingMessage, owner: Desired['owner']): boolean {
+  const name = headers[userHeader]
+  if (typeof name !== 'string' || !owner?.userNames.includes(name)) return false
+  return headers.origin === undefined || owner.origins.includes(headers.origin)
 }
 
 /** In constant time: digests are compared, so that lengths do not matter either. */

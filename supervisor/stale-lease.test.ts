@@ -24,18 +24,16 @@ afterEach(() => {
 })
 
 function lease(host: string, heartbeatAgoMs: number): void {
-  database
-    .prepare("insert into state_leases values ('gateway-owner', 'global', 'o', ?, ?, ?, 0, 0)")
-    .run(
-      now - heartbeatAgoMs + 300_000,
-      now - heartbeatAgoMs,
-      JSON.stringify({
-        owner: { pid: 7, host, startedAt: 1 },
-        port: 1,
-        mode: 'foreground',
-        supervisor: null,
-      }),
-    )
+  database.prepare("insert into state_leases values ('gateway-owner', 'global', 'o', ?, ?, ?, 0, 0)").run(
+    now - heartbeatAgoMs + 300_000,
+    now - heartbeatAgoMs,
+    JSON.stringify({
+      owner: { pid: 7, host, startedAt: 1 },
+      port: 1,
+      mode: 'foreground',
+      supervisor: null,
+    }),
+  )
 }
 const leases = () => database.prepare('select * from state_leases').all().length
 

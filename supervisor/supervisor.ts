@@ -44,6 +44,7 @@ export async function startSupervisor(
   /** The OpenClaw process that has its slow first turn behind it. */
   let warmGeneration = 0
   let warming = false
+  let turnsInFlight = 0
   let restarting = false
   let stopping: Promise<void> | null = null
 
@@ -121,10 +122,16 @@ export async function startSupervisor(
     }
   }
 
+  /** As last known when OpenClaw is too busy to say. */
   async function countTurns(): Promise<number> {
-    if (!openclaw.gateway) return 0
-    const keys = await listActiveSessionKeys(openclaw.gateway).catch(() => [])
-    return keys.length
+    const { gateway } = openclaw
+    turnsInFlight = gateway
+      ? await listActiveSessionKeys(gateway).then(
+          (keys) => keys.length,
+          () => turnsInFlight,
+        )
+      : 0
+    return turnsInFlight
   }
 
   function writeConfig(port: number): boolean {
