@@ -1,3 +1,4 @@
+import OpenAI from 'openai'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
@@ -7,6 +8,23 @@ import { buildDashboard, collectErrors, openBrowser, picture } from './support/b
 import { dashboard } from './support/dashboard.ts'
 
 const chromium = requireComponent('chromium')
+
+/** The official client, unmodified: lists models, chats, and streams word by word. */
+async function expectOpenAiClientToWork(client: OpenAI): Promise<void> {
+  const { data: models } = await client.models.list()
+  const model = models[0]?.id ?? 'none'
+  const ask = (content: string) => [{ role: 'user' as const, content }]
+  const answer = await client.chat.completions.create({ model, messages: ask('hello') })
+  expect(answer.choices[0]?.message.content).toContain('Hello')
+  const stream = await client.chat.completions.create({
+    model,
+    messages: ask('/demo words 20'),
+    stream: true,
+  })
+  const pieces: string[] = []
+  for await (const chunk of stream) pieces.push(chunk.choices[0]?.delta.content ?? '')
+  expect(pieces.filter((piece) => piece !== '').length).toBeGreaterThan(1)
+}
 
 /** A new person in a real browser, from the first page to an own, real OpenClaw. The steps build on each other. */
 describe.skipIf(!chromium)('a person with a browser', { timeout: 240_000 }, () => {
@@ -68,12 +86,21 @@ describe.skipIf(!chromium)('a person with a browser', { timeout: 240_000 }, () =
     expect(words.length).toBeLessThan(300)
   })
 
-  it('opens the Control UI, signed in', async () => {
+  it('opens the Control UI at the instance’s own address, signed in, and chats there without pairing', async () => {
     const opened = page.context().waitForEvent('page')
     await ui.button('Open Control UI').click()
     const control = await opened
-    await control.getByRole('textbox').first().waitFor({ timeout: 60_000 })
+    const message = control.getByRole('textbox').last()
+    await message.waitFor({ timeout: 60_000 })
     expect(new URL(control.url()).hostname).toMatch(/^ada-lovelace.*\.localhost$/)
+    await message.fill('thanks')
+    await message.press('Enter')
+    await control
+      .getByText(/you are welcome/i)
+      .first()
+      .waitFor({ timeout: 60_000 })
+    expect(await control.getByText(/pairing/i).count()).toBe(0)
+    await picture(control, 'control-ui')
     await control.close()
   })
 
@@ -96,14 +123,13 @@ describe.skipIf(!chromium)('a person with a browser', { timeout: 240_000 }, () =
     const key = await page.getByLabel('API key', { exact: true }).textContent()
     await ui.button('Done').click()
     await picture(page, 'api-keys')
-    const listModels = () =>
-      fetch(`${reef.proxyUrl}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
-    expect((await listModels()).status).toBe(200)
+    const client = new OpenAI({ baseURL: `${reef.proxyUrl}/v1`, apiKey: key ?? '', maxRetries: 0 })
+    await expectOpenAiClientToWork(client)
     await page.getByRole('listitem', { name: 'laptop' }).getByRole('button', { name: 'Revoke' }).click()
     await ui.button('Revoke key').click()
     await page.getByText('No keys yet').waitFor()
     // The proxy believes what it has just seen for a moment longer.
-    await eventually(async () => expect((await listModels()).status).toBe(401))
+    await eventually(() => expect(client.models.list()).rejects.toMatchObject({ status: 401 }))
   })
 
   it('logs out, and the way back in leads to where they wanted to go', async () => {
