@@ -1,5 +1,5 @@
-import { createServer } from 'node:net'
 import { signUp, type TestClient } from '../test/support/client.ts'
+import { freePort } from '../test/support/free-port.ts'
 import { startReefProcess } from '../test/support/reef-process.ts'
 import { readFirstToken, startColdOpenClaw, startInstantModel } from './support/cold-openclaw.ts'
 import { report } from './support/report.ts'
@@ -11,14 +11,6 @@ import { summarize } from './support/statistics.ts'
  * spell of the machine hits both.
  */
 const rounds = Number(process.argv[2] ?? 5)
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as { port: number }
-  await new Promise((done) => server.close(done))
-  return port
-}
 
 async function measureCold(modelUrl: string): Promise<number> {
   const startedAt = performance.now()

@@ -48,10 +48,12 @@ describe.skipIf(!chromium)('a person with a browser', { timeout: 240_000 }, () =
   }, 120_000)
 
   it('signs up and starts an OpenClaw with one click', async () => {
-    await ui.signUp({ name: 'Ada Lovelace', email: 'ada@example.com', password: 'correct horse battery' })
+    await page.goto(reef.url)
+    await page.getByRole('link', { name: 'Sign up' }).first().waitFor()
     await picture(page, 'start')
+    await ui.signUp({ name: 'Ada Lovelace', email: 'ada@example.com', password: 'correct horse battery' })
+    await picture(page, 'provision')
     await ui.launch()
-    await picture(page, 'new-chat')
   })
 
   it('says hello and reads an answer of the real OpenClaw', async () => {
@@ -142,6 +144,7 @@ describe.skipIf(!chromium)('a person with a browser', { timeout: 240_000 }, () =
     await ui.button('Log in').click()
     await page.getByRole('listitem', { name: 'Ada Lovelace' }).waitFor()
     expect(page.url()).toBe(`${reef.url}/settings/members`)
+    await picture(page, 'members')
   })
 
   it('met no error on the way', () => {

@@ -30,7 +30,7 @@ describe('kill -9 in mid-conversation', { timeout: 240_000 }, () => {
   const startLongAnswer = async () => {
     const { sessionId } = await current()
     const path = `/api/sessions/${sessionId}/conversations/${conversation.id}/messages`
-    const response = await person.raw('POST', path, { text: '/demo slow 200' })
+    const response = await person.raw('POST', path, { text: '/demo slow 80' })
     expect(response.status).toBe(200)
     const reader = response.body?.getReader()
     for (let seen = ''; !seen.includes('"type":"text"'); ) {
@@ -62,7 +62,10 @@ describe('kill -9 in mid-conversation', { timeout: 240_000 }, () => {
     expect(
       messages.some((message) => message.role === 'user' && message.text.includes('My name is Ada.')),
     ).toBe(true)
+    // What exists is what the table says: one machine, assigned, and no other.
     expect(await slotDirectories()).toHaveLength(1)
+    const metrics = await (await fetch(`${reef.url}/metrics`)).text()
+    expect(metrics.match(/^reef_slots\{.*$/gm)).toEqual(['reef_slots{state="assigned"} 1'])
     const { instances } = await person.call<{ instances: Instance[] }>('GET', '/api/instances')
     expect(instances).toHaveLength(1)
   }
@@ -99,6 +102,15 @@ describe('kill -9 in mid-conversation', { timeout: 240_000 }, () => {
     await reef.restart()
     expect(await untilAnswered('What is my name?')).toContain('Ada')
     expect((await slotFile('openclaw.pid.json')).pid).toBe(before)
+    await expectIntact()
+  })
+
+  it('the database: is started again, and nothing that was committed is lost', async () => {
+    const cancel = await startLongAnswer()
+    const file = await readFile(join(reef.dataDirectory, 'postgres', 'data', 'postmaster.pid'), 'utf8')
+    process.kill(Number(file.split('\n')[0]), 'SIGKILL')
+    await cancel()
+    expect(await untilAnswered('What is my name?')).toContain('Ada')
     await expectIntact()
   })
 })

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -40,6 +40,21 @@ describe('data directory', () => {
     const file = join(directory, 'file')
     await writeFile(file, '')
     await expect(takeDataDirectory(file)).rejects.toThrow(/REEF_DATA_DIR=DIRECTORY/)
+  })
+
+  // A full disk takes a file system of its own to make, and that takes root.
+  it.skipIf(process.getuid?.() !== 0)('says so when the disk is full', async () => {
+    const small = join(directory, 'small')
+    await mkdir(small)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'reef-test', small])
+    try {
+      await writeFile(join(small, 'filler'), Buffer.alloc(128 * 1024)).catch(() => undefined)
+      await expect(takeDataDirectory(small)).rejects.toThrow(
+        /disk of .*small is full.*REEF_DATA_DIR=DIRECTORY/,
+      )
+    } finally {
+      execFileSync('umount', [small])
+    }
   })
 
   it('makes one root secret, readable by its owner only, and keeps it', async () => {

@@ -54,12 +54,17 @@ export async function startReef(
   try {
     const directory = await takeDataDirectory(config.REEF_DATA_DIR)
     undo.push(() => directory.release())
+    const log = openLog(config.REEF_LOG_LEVEL, join(directory.path, 'reef.log'))
     const secret = openRootSecret(
       config.REEF_SECRET ? Buffer.from(config.REEF_SECRET) : await readSecretFile(directory.path),
     )
     const ownerUrl = await during('Database', async () => {
       if (config.DATABASE_URL) return config.DATABASE_URL
-      const postgres = await startEmbeddedPostgres(directory.path)
+      const postgres = await startEmbeddedPostgres(directory.path, (error) =>
+        error
+          ? log.error({ err: error }, 'the private PostgreSQL had died and does not start')
+          : log.warn('the private PostgreSQL had died and was started again'),
+      )
       undo.push(() => postgres.stop())
       return postgres.ownerUrl
     })
@@ -73,7 +78,6 @@ export async function startReef(
       api: config.REEF_PORT,
       proxy: config.REEF_PROXY_PORT,
     })
-    const log = openLog(config.REEF_LOG_LEVEL, join(directory.path, 'reef.log'))
     const databaseUrl = loginUrl(ownerUrl, secret)
     const database = openDatabase({
       url: databaseUrl,

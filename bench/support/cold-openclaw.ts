@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path'
 /** OpenClaw as a person would start it by hand, with no Reef: the peer of a launch from the warm pool. */
 export interface ColdOpenClaw {
   readonly pid: number
+  /** Resolves when the gateway takes requests. */
+  ready(): Promise<void>
   /** Streams one turn and resolves at its first word. */
   firstToken(): Promise<void>
   stop(): Promise<void>
@@ -71,26 +73,24 @@ export async function startColdOpenClaw(modelUrl: string, port: number): Promise
     },
     stdio: 'ignore',
   })
+  const url = `http://127.0.0.1:${port}/v1`
+  const authorization = `Bearer ${token}`
   return {
     pid: child.pid as number,
+    ready: async () => {
+      await untilAnswered(child, () => fetch(`${url}/models`, { headers: { authorization } }))
+    },
     firstToken: async () => {
-      const deadline = Date.now() + 120_000
-      for (;;) {
-        const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
-          method: 'POST',
-          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-          body: JSON.stringify({
-            model: 'openclaw',
-            stream: true,
-            messages: [{ role: 'user', content: 'hello' }],
-          }),
-        }).catch(() => undefined)
-        if (response?.ok && response.body) return readFirstToken(response.body)
-        await response?.body?.cancel()
-        if (Date.now() > deadline || child.exitCode !== null)
-          throw new Error('OpenClaw did not take a request')
-        await new Promise((done) => setTimeout(done, 20))
-      }
+      const body = JSON.stringify({
+        model: 'openclaw',
+        stream: true,
+        messages: [{ role: 'user', content: 'hello' }],
+      })
+      const headers = { authorization, 'content-type': 'application/json' }
+      const stream = await untilAnswered(child, () =>
+        fetch(`${url}/chat/completions`, { method: 'POST', headers, body }),
+      )
+      await readFirstToken(stream)
     },
     stop: async () => {
       const exited = new Promise((done) => child.once('exit', done))
@@ -98,6 +98,21 @@ export async function startColdOpenClaw(modelUrl: string, port: number): Promise
       await exited
       await rm(directory, { recursive: true, force: true })
     },
+  }
+}
+
+/** Asks until there is a good answer, and gives its body. */
+async function untilAnswered(
+  child: ChildProcess,
+  ask: () => Promise<Response>,
+): Promise<ReadableStream<Uint8Array>> {
+  const deadline = Date.now() + 120_000
+  for (;;) {
+    const response = await ask().catch(() => undefined)
+    if (response?.ok && response.body) return response.body
+    await response?.body?.cancel()
+    if (Date.now() > deadline || child.exitCode !== null) throw new Error('OpenClaw did not take a request')
+    await new Promise((done) => setTimeout(done, 20))
   }
 }
 

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { startEmbeddedPostgres } from './embedded.ts'
 
 let directory: string
@@ -24,7 +26,8 @@ async function query<T extends object>(url: string, text: string): Promise<T[]> 
 }
 
 it('keeps what was committed through kill -9, with fsync on, and as no superuser', async () => {
-  const first = await startEmbeddedPostgres(directory)
+  const restarts = vi.fn()
+  const first = await startEmbeddedPostgres(directory, restarts)
   await query(first.ownerUrl, 'create table kept (value int)')
   await query(first.ownerUrl, 'insert into kept values (42)')
   expect(await query(first.ownerUrl, 'show fsync')).toEqual([{ fsync: 'on' }])
@@ -33,26 +36,31 @@ it('keeps what was committed through kill -9, with fsync on, and as no superuser
   ])
 
   // A restarted Reef finds the server that still runs and uses it.
-  const again = await startEmbeddedPostgres(directory)
-  expect(again.ownerUrl).toBe(first.ownerUrl)
+  const elsewhere = await startInAnotherProcess()
+  expect(elsewhere).toBe(first.ownerUrl)
 
-  const pidFile = join(directory, 'postgres', 'data', 'postmaster.pid')
-  const pid = Number((await readFile(pidFile, 'utf8')).split('\n')[0])
-  process.kill(pid, 'SIGKILL')
-  await waitUntilGone(pid)
+  // While Reef runs, it starts a server that has died again, at the same address.
+  process.kill(await postmasterPid(), 'SIGKILL')
+  await vi.waitFor(() => expect(restarts).toHaveBeenCalledWith(), { timeout: 30_000 })
+  expect(await query(first.ownerUrl, 'select value from kept')).toEqual([{ value: 42 }])
+  await first.stop()
+
+  // And the next start finds what was there.
   const second = await startEmbeddedPostgres(directory)
   expect(await query(second.ownerUrl, 'select value from kept')).toEqual([{ value: 42 }])
   await second.stop()
 })
 
-async function waitUntilGone(pid: number): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    try {
-      process.kill(pid, 0)
-    } catch {
-      return
-    }
-    await new Promise((done) => setTimeout(done, 20))
-  }
-  throw new Error(`process ${pid} is still there`)
+async function postmasterPid(): Promise<number> {
+  const file = await readFile(join(directory, 'postgres', 'data', 'postmaster.pid'), 'utf8')
+  return Number(file.split('\n')[0])
+}
+
+/** The URL that a second start finds, in a process that ends without stopping anything, as after kill -9. */
+async function startInAnotherProcess(): Promise<string> {
+  const module = new URL('./embedded.ts', import.meta.url).href
+  const program = `const { startEmbeddedPostgres } = await import(${JSON.stringify(module)});
+    console.log((await startEmbeddedPostgres(${JSON.stringify(directory)})).ownerUrl)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+  return stdout.trim()
 }

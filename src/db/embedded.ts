@@ -27,7 +27,11 @@ const unprivilegedUid = 65_534
  * Starts the private PostgreSQL in `directory`, creating it on first use. One that still runs after a kill -9 of Reef
  * is used as it is. The caller holds the data directory's lock.
  */
-export async function startEmbeddedPostgres(dataDirectory: string): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(
+  dataDirectory: string,
+  /** Told when the server had died: with nothing once it runs again, with the error of an attempt that failed. */
+  onRestart: (error?: unknown) => void = () => undefined,
+): Promise<EmbeddedPostgres> {
   const directory = await postgresDirectory(join(dataDirectory, 'postgres'))
   const binaries = await installBinaries(directory)
   const data = join(directory, 'data')
@@ -46,18 +50,66 @@ export async function startEmbeddedPostgres(dataDirectory: string): Promise<Embe
     () => true,
     () => false,
   )
-  if (!running) await startServer(directory, data, pgCtl)
-  const port = Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[3])
+  if (!running) await startServer(directory, await freePort(), pgCtl)
+  const { port } = await readPostmaster(data)
   const url = (role: string, database: string) =>
     `postgres://${role}:${password}@127.0.0.1:${port}/${database}?sslmode=disable`
   const superuserUrl = url('postgres', 'postgres')
   await createOwner(superuserUrl, password)
+  const watch = keepAlive(data, onRestart, () => startServer(directory, port, pgCtl))
   return {
     ownerUrl: url('reef_owner', 'reef'),
     superuserUrl,
     stop: async () => {
+      await watch.end()
       await pgCtl('stop', '-m', 'fast', '-w', '-t', '30')
     },
+  }
+}
+
+/** What a server that has died is noticed after; each look is one signal 0. */
+const watchMilliseconds = 1_000
+
+/** Starts the server again, on the same port, whenever it is gone: nobody else looks after a private one. */
+function keepAlive(
+  data: string,
+  onRestart: (error?: unknown) => void,
+  restart: () => Promise<void>,
+): { end(): Promise<void> } {
+  let ended = false
+  let looking: Promise<void> = Promise.resolve()
+  const look = async (): Promise<void> => {
+    const postmaster = await readPostmaster(data).catch(() => undefined)
+    if (ended || (postmaster && isAlive(postmaster.pid))) return
+    await restart().then(() => onRestart(), onRestart)
+  }
+  const timer = setInterval(() => {
+    // One look at a time: a restart takes longer than the interval.
+    looking = looking.then(look)
+  }, watchMilliseconds)
+  timer.unref()
+  return {
+    end: async () => {
+      ended = true
+      clearInterval(timer)
+      await looking
+    },
+  }
+}
+
+async function readPostmaster(data: string): Promise<{ pid: number; port: number }> {
+  // The format of this file is PostgreSQL's (miscadmin.h): pid, data directory, start time, port, ...
+  const lines = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')
+  return { pid: Number(lines[0]), port: Number(lines[3]) }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // EPERM: it is there, and belongs to another user.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
@@ -79,10 +131,9 @@ async function initialize(
 
 async function startServer(
   directory: string,
-  data: string,
+  port: number,
   pgCtl: (...arguments_: string[]) => Promise<unknown>,
 ): Promise<void> {
-  const port = await freePort()
   const settings = [
     `-p ${port}`,
     '-c listen_addresses=127.0.0.1',
@@ -97,7 +148,7 @@ async function startServer(
   } catch (error) {
     const lines = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n').slice(-5)
     throw new Error(
-      `The private PostgreSQL in ${data} does not start. Its last words:\n${lines.join('\n')}`,
+      `The private PostgreSQL in ${directory} does not start. Its last words:\n${lines.join('\n')}`,
       {
         cause: error,
       },

@@ -14,7 +14,7 @@ export interface InstanceRouteDeps {
 }
 
 /** The last lines that a slot's supervisor sent over its link, oldest first. */
-export interface InstanceLogs {
+interface InstanceLogs {
   tail(
     slotId: string,
     linesMax: number,
