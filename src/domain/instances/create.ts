@@ -44,6 +44,8 @@ export interface Instances {
 
 const leaseSeconds = 30
 const poolAgeSecondsMax = 24 * 3600
+/** A first turn takes about one second on a machine that does nothing else; people read and type after it. */
+const refillPauseSeconds = 5
 /** What OpenClaw gets to end its turns when it is stopped; long enough for most, short enough for a click. */
 const stopGraceSeconds = 20
 /** Drivers mostly wait, so many slots fit beside each other; the bound is for the machine that boots them. */
@@ -59,6 +61,7 @@ export function createInstances(deps: InstancesDeps): Instances {
     specVersion: plan.specVersion,
     size: deps.poolSize,
     ageSecondsMax: poolAgeSecondsMax,
+    refillPauseSeconds: drivers.current.capabilities.isolation === 'none' ? refillPauseSeconds : 0,
     nodeSilenceSecondsMax: timing.heartbeatSeconds * 3,
   }
   const singleUser = drivers.current.capabilities.isolation === 'none' && !deps.multiUser

@@ -84,6 +84,7 @@ describe('instances under faults', () => {
       size: 0,
       ageSecondsMax: 60,
       nodeSilenceSecondsMax: 15,
+      refillPauseSeconds: 0,
     }
     await database.asSystem(async (trx) => {
       for (const [index, id] of ids.entries()) {
@@ -444,8 +445,24 @@ describe('instances under faults', () => {
       size: 2,
       ageSecondsMax: 60,
       nodeSilenceSecondsMax: 15,
+      refillPauseSeconds: 0,
     }
     expect(await tendPool(database, oldNode?.id ?? '', pool)).toBe(0)
+  })
+
+  it('the pool is not refilled right after a claim, so that the first turn has the machine to itself', async () => {
+    const plane = await start()
+    const person = await createPerson(database)
+    await plane.service.provision(person, {})
+    const pool = {
+      driver: 'fake',
+      specVersion: 'test-1',
+      size: 1,
+      ageSecondsMax: 60,
+      nodeSilenceSecondsMax: 15,
+    }
+    expect(await tendPool(database, newId(), { ...pool, refillPauseSeconds: 60 })).toBe(0)
+    expect(await tendPool(database, newId(), { ...pool, refillPauseSeconds: 0 })).toBe(1)
   })
 
   it('a pool whose slots fail is not refilled in a hurry', async () => {

@@ -12,6 +12,8 @@ export interface PoolOptions {
   size: number
   /** An unclaimed slot older than this is replaced: its software and its memory have aged. */
   ageSecondsMax: number
+  /** No new slot boots for so long after one was claimed: on a shared machine it would slow the person's first turn. */
+  refillPauseSeconds: number
   /** A control plane that has not written its row for this long does not count as running. */
   nodeSilenceSecondsMax: number
 }
@@ -159,8 +161,8 @@ async function retire(trx: Trx, which: ReturnType<typeof sql>): Promise<number> 
 }
 
 /**
- * No new slot while people wait for capacity, which comes first to them, nor right after slots of the pool failed: the
- * pause doubles with each failure of the last ten minutes, up to five minutes.
+ * No new slot while people wait for capacity, which comes first to them, nor right after a claim, nor right after slots
+ * of the pool failed: that pause doubles with each failure of the last ten minutes, up to five minutes.
  */
 async function mustHold(trx: Trx, options: PoolOptions): Promise<boolean> {
   const { rows } = await sql<{ hold: boolean }>`
@@ -170,6 +172,8 @@ async function mustHold(trx: Trx, options: PoolOptions): Promise<boolean> {
         and updated_at > clock_timestamp() - interval '10 minutes')
     select exists (select from slots where driver = ${options.driver} and state = 'assigned'
         and waiting_since is not null and pending_reason = 'no_capacity')
+      or exists (select from slots where driver = ${options.driver}
+        and assigned_at > clock_timestamp() - make_interval(secs => ${options.refillPauseSeconds}))
       or (select count > 0 and last + make_interval(secs => least(300, 5 * 2 ^ (count - 1))) > clock_timestamp()
         from failed) as hold`.execute(trx)
   return rows[0]?.hold ?? false
