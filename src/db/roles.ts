@@ -6,7 +6,7 @@ import type { RootSecret } from '../secrets.ts'
  * but inherits neither, so it has nothing until a transaction takes one. Its name and password come from the root
  * secret: every control plane with the same secret finds the same role, and nothing needs to be configured.
  */
-export function loginRole(secret: RootSecret): { name: string; password: string } {
+function loginRole(secret: RootSecret): { name: string; password: string } {
   return {
     name: `reef_login_${secret.deriveKey('database login role').toString('hex').slice(0, 8)}`,
     password: secret.deriveToken('database login password', 'v1'),

@@ -33,7 +33,7 @@ export async function signUp(url: string, proxyUrl: string, email: string): Prom
   return clientOf(url, proxyUrl, (await response.json()) as Tokens)
 }
 
-export function clientOf(url: string, proxyUrl: string, tokens: Tokens): TestClient {
+function clientOf(url: string, proxyUrl: string, tokens: Tokens): TestClient {
   const request = (base: string, method: string, path: string, body?: unknown): Promise<Response> =>
     fetch(`${base}${path}`, {
       method,

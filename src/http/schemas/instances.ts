@@ -12,7 +12,7 @@ export const instanceStatusSchema = z.enum([
   'deleting',
   'deleted',
 ])
-export const instanceActionSchema = z.enum(['start', 'stop', 'restart', 'delete', 'open', 'chat'])
+const instanceActionSchema = z.enum(['start', 'stop', 'restart', 'delete', 'open', 'chat'])
 
 export const instanceSchema = z
   .object({
