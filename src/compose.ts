@@ -1,4 +1,5 @@
 import { createIdentity } from './adapters/identity/better-auth.ts'
+import { type Addresses, addressesOf } from './addresses.ts'
 import { systemClock as clock } from './clock.ts'
 import { openDrivers } from './compute/registry.ts'
 import type { Config } from './config.ts'
@@ -286,32 +287,6 @@ function openProxy(core: Core): ProxyListener {
       : undefined,
     onRequest: ({ route, status, seconds }) => core.metrics.observeProxy(route, status, seconds),
   })
-}
-
-interface Addresses {
-  /** Of the dashboard and the API, as people reach them. */
-  public: string
-  /** Of the proxy, as people reach it. */
-  proxy: string
-  /** Of the API's listener, as instances and other control planes reach it. */
-  internal: string
-  dashboardOrigins: string[]
-}
-
-function addressesOf(config: Config, ports: ListeningPorts): Addresses {
-  const here = config.REEF_HOST === '0.0.0.0' || config.REEF_HOST === '::' ? '127.0.0.1' : config.REEF_HOST
-  const host = here.includes(':') ? `[${here}]` : here
-  const trimmed = (url: string) => url.replace(/\/+$/, '')
-  const listening = `http://${host}:${ports.api}`
-  const publicUrl = trimmed(config.REEF_PUBLIC_URL ?? listening)
-  // On a laptop both names of the loopback address lead to the same dashboard.
-  const loopback = here === '127.0.0.1' ? [`http://localhost:${ports.api}`, listening] : [listening]
-  return {
-    public: publicUrl,
-    proxy: trimmed(config.REEF_PROXY_PUBLIC_URL ?? `http://${host}:${ports.proxy}`),
-    internal: trimmed(config.REEF_INTERNAL_URL ?? listening),
-    dashboardOrigins: [...new Set([new URL(publicUrl).origin, ...loopback])],
-  }
 }
 
 async function noticesOf(core: Core): Promise<string[]> {
