@@ -145,6 +145,6 @@ function ask(incoming: IncomingMessage, target: Target, headers: OutgoingHttpHea
   })
 }
 
-function withoutHopByHop(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+export function withoutHopByHop(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopByHop.has(name)))
 }

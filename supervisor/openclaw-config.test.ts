@@ -5,6 +5,8 @@ import type { Desired } from './protocol.ts'
 const local = {
   port: 18_000,
   password: 'internal',
+  modelRelayUrl: 'http://127.0.0.1:19000',
+  modelRelayToken: 'relay',
   workspaceDirectory: '/slot/workspace',
   logFile: '/slot/log',
 }
@@ -62,10 +64,10 @@ test('what the owner and OpenClaw changed stays, and only keys of Reef are set',
     models: {
       providers: {
         reef: {
-          apiKey: 'rmk_slot',
+          baseUrl: 'http://127.0.0.1:19000/v1',
           models: [
             { id: 'demo/chat' },
-            { id: 'anthropic/opus', baseUrl: 'http://127.0.0.1:7300/models/anthropic' },
+            { id: 'anthropic/opus', baseUrl: 'http://127.0.0.1:19000/anthropic' },
           ],
         },
       },
@@ -97,6 +99,10 @@ test('an owner who chose a model of their own provider keeps it', () => {
   expect(mergeConfig(ours, desired, local)).toMatchObject({
     agents: { defaults: { model: { primary: 'reef/demo/chat' } } },
   })
+})
+
+test("the slot's key for the model gateway is not in OpenClaw's reach", () => {
+  expect(JSON.stringify(mergeConfig({}, desired, local))).not.toContain('rmk_slot')
 })
 
 test('a gateway token is removed, because OpenClaw would refuse to start with it', () => {

@@ -1,9 +1,13 @@
+import { relayTokenHeader } from './model-relay.ts'
 import type { Desired } from './protocol.ts'
 
 /** Facts of this machine that belong into OpenClaw's configuration and never travel over the link. */
 export interface LocalSettings {
   /** Where OpenClaw listens, on the loopback only. */
   port: number
+  /** The model relay as OpenClaw reaches it, and what it must present there. */
+  modelRelayUrl: string
+  modelRelayToken: string
   /** The supervisor's own credential, full operator power: it never leaves the slot. */
   password: string
   workspaceDirectory: string
@@ -56,14 +60,15 @@ export function mergeConfig(existing: JsonObject, desired: Desired, local: Local
   objectAt(endpoints, 'responses').enabled = true
 
   objectAt(objectAt(config, 'models'), 'providers')[providerName] = {
-    baseUrl: desired.models.baseUrl,
-    apiKey: desired.models.apiKey,
+    baseUrl: `${local.modelRelayUrl}/v1`,
+    // In a header and not as `apiKey`: see model-relay.ts.
+    headers: { [relayTokenHeader]: local.modelRelayToken },
     api: 'openai-completions',
     models: desired.models.offered.map((model) => ({
       id: model.id,
       name: model.name,
       api: model.api,
-      ...(model.api === 'anthropic-messages' ? { baseUrl: anthropicUrl(desired.models.baseUrl) } : {}),
+      ...(model.api === 'anthropic-messages' ? { baseUrl: `${local.modelRelayUrl}/anthropic` } : {}),
       reasoning: model.reasoning,
       input: ['text'],
       // Reef meters and prices; a second price list inside the instance would only disagree with it.
@@ -79,11 +84,6 @@ export function mergeConfig(existing: JsonObject, desired: Desired, local: Local
   // Its default is one directory for all gateways of a machine.
   objectAt(config, 'logging').file = local.logFile
   return config
-}
-
-/** As protocol.ts says; OpenClaw adds `/v1/messages`. */
-function anthropicUrl(baseUrl: string): string {
-  return baseUrl.replace(/\/v1\/?$/, '/anthropic')
 }
 
 /**

@@ -1,10 +1,11 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { answerBridge, sendJson } from './bridge.ts'
 import { forwardRequest, forwardUpgrade, refuseUpgrade, type Target } from './forward.ts'
 import type { GatewayClient } from './gateway-client.ts'
+import { listen } from './listen.ts'
 import { type Desired, proxyTokenHeader, routeHeader, type SupervisorRoute, userHeader } from './protocol.ts'
+import { isToken } from './token.ts'
 
 /** The supervisor's port, for the proxy alone. */
 export interface PortServer {
@@ -94,14 +95,7 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
   server.on('upgrade', upgrade)
 
   return {
-    listen: (host, port) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(port, host, () => {
-          const address = server.address()
-          resolve(typeof address === 'object' && address ? address.port : port)
-        })
-      }),
+    listen: (host, port) => listen(server, host, port),
     drain: () => {
       draining = true
     },
@@ -127,10 +121,4 @@ function mayVisit({ headers }: IncomingMessage, owner: Desired['owner']): boolea
   const name = headers[userHeader]
   if (typeof name !== 'string' || !owner?.userNames.includes(name)) return false
   return headers.origin === undefined || owner.origins.includes(headers.origin)
-}
-
-/** In constant time: digests are compared, so that lengths do not matter either. */
-function isToken(given: string | string[] | undefined, expected: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return typeof given === 'string' && timingSafeEqual(digest(given), digest(expected))
 }

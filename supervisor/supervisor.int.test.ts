@@ -236,10 +236,11 @@ test('a turn that runs is in the history, is counted, and can be stopped', async
   expect(await bridge('POST', `/conversations/${conversationId}/stop`)).toEqual({ stopped: false })
 })
 
-test('a refusal of the model gateway reaches the reader as an error', async () => {
+test('a refusal for want of credits reaches the reader at once, and so does the first answer after credits were bought', async () => {
   const { id } = await bridge<{ id: string }>('POST', '/conversations')
   const events = await collect(turn(id, 'There is no credit left.'))
   expect(events.at(-1)).toMatchObject({ type: 'error' })
+  expect(textOf(await collect(turn(id, 'Hello again.')))).toMatch(/Hello from\s+the model/)
   await bridge('DELETE', `/conversations/${id}`)
   const { conversations } = await bridge<{ conversations: { id: string }[] }>('GET', '/conversations')
   expect(conversations.map((conversation) => conversation.id)).toEqual([conversationId])
@@ -314,7 +315,10 @@ test('when the lease runs out the supervisor stops OpenClaw and itself', async (
     for await (const event of turn(conversationId, 'Count slowly.')) events.push(event)
   })()
   // Nothing has warmed this process up: its first turn takes its time to begin.
-  await eventually('the first words', () => textOf(events).includes('one'))
+  await eventually('the first words', () => {
+    expect(events.map((event) => event.type)).not.toContain('error')
+    return textOf(events).includes('one')
+  })
   plane.leaseSeconds = 2
   const heartbeats = plane.heartbeats.length
   await eventually('a short lease', () => plane.heartbeats.length > heartbeats)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from './backoff.ts'
 import { listActiveSessionKeys } from './conversation-service.ts'
@@ -5,8 +6,9 @@ import { drainOpenClaw } from './drain.ts'
 import type { SupervisorEnvironment } from './environment.ts'
 import { createLink, type Status } from './link.ts'
 import { createLogBuffer } from './log-buffer.ts'
+import { createModelRelay } from './model-relay.ts'
 import { createOpenClaw } from './openclaw.ts'
-import { openclawVersion } from './openclaw-child.ts'
+import { killLeftovers, openclawVersion } from './openclaw-child.ts'
 import { mergeConfig } from './openclaw-config.ts'
 import type { Desired } from './protocol.ts'
 import { createPortServer } from './server.ts'
@@ -39,6 +41,7 @@ export async function startSupervisor(
   const files = openSlotFiles(environment.slotDirectory)
   const logs = createLogBuffer(bufferedLinesMax)
   const measureUsage = createUsageMeter()
+  const modelRelayToken = randomBytes(32).toString('base64url')
   const ended = Promise.withResolvers<void>()
   let desired: Desired | null = null
   /** The OpenClaw process that has its slow first turn behind it. */
@@ -53,6 +56,8 @@ export async function startSupervisor(
     logs.add('supervisor', text)
     link.logsChanged()
   }
+
+  const modelRelay = createModelRelay({ token: modelRelayToken, readModels: () => desired?.models ?? null })
 
   const openclaw = createOpenClaw({
     files,
@@ -139,6 +144,8 @@ export async function startSupervisor(
     const config = mergeConfig(files.readConfig() ?? {}, desired, {
       port,
       password: files.readMemory().gatewayPassword,
+      modelRelayUrl: modelRelay.url,
+      modelRelayToken,
       workspaceDirectory: files.paths.workspace,
       logFile: files.paths.openclawLog,
     })
@@ -231,16 +238,21 @@ export async function startSupervisor(
       await openclaw.stop(orderlyEndMs)
       log('OpenClaw has ended.')
       await server.close()
+      await modelRelay.close()
       await link.close(linkCloseMs)
       ended.resolve()
     })()
     return stopping
   }
 
+  // Nobody has let an orphan of an earlier supervisor run: it ends before anything else.
+  const orphans = await killLeftovers(files)
+  await modelRelay.listen()
   const port = await server.listen(environment.host, environment.port)
   log(
     `Reef supervisor ${supervisorVersion} with OpenClaw ${openclawVersion} listens on ${environment.host}:${port}.`,
   )
+  if (orphans > 0) log(`Ended ${orphans} processes of an OpenClaw that lost its supervisor.`)
   link.start()
   return { stop, ended: ended.promise }
 }

@@ -59,6 +59,10 @@ test('stopping and failing are told apart, and other runs are not ours', () => {
   expect(read(chat('error', { errorKind: 'billing', errorMessage: 'No credit.' }))).toEqual([
     { type: 'error', code: 'billing', message: 'No credit.' },
   ])
+  const errorDetail = { httpStatus: 402, providerErrorMessagePreview: 'Buy credits.' }
+  expect(read(chat('error', { errorMessage: 'Check your API key.', errorDetail }))).toEqual([
+    { type: 'error', code: 'credits_exhausted', message: 'Buy credits.' },
+  ])
   expect(read(chat('final', {}, 'another'))).toEqual([])
   expect(read(agent('assistant', { delta: 'x' }, 'another'))).toEqual([])
   expect(read({ event: 'tick', payload: {} })).toEqual([])

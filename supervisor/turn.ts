@@ -34,6 +34,9 @@ const chatEventSchema = z.looseObject({
   state: z.string(),
   errorKind: z.string().optional(),
   errorMessage: z.string().optional(),
+  errorDetail: z
+    .looseObject({ httpStatus: z.number().optional(), providerErrorMessagePreview: z.string().optional() })
+    .optional(),
   message: z.looseObject({ content: z.unknown() }).optional(),
 })
 
@@ -89,13 +92,7 @@ export function createTurnReader(runId: string): (event: GatewayEvent) => TurnEv
       case 'aborted':
         return [{ type: 'done', stopped: true }]
       case 'error':
-        return [
-          {
-            type: 'error',
-            code: event.errorKind ?? 'turn_failed',
-            message: event.errorMessage ?? 'OpenClaw could not finish this turn. Its log says more.',
-          },
-        ]
+        return [explain(event)]
       default:
         return []
     }
@@ -111,5 +108,19 @@ export function createTurnReader(runId: string): (event: GatewayEvent) => TurnEv
       return parsed.success && parsed.data.runId === runId ? readChat(parsed.data) : []
     }
     return []
+  }
+}
+
+function explain(event: z.infer<typeof chatEventSchema>): TurnEvent {
+  // OpenClaw would speak of an API key, which the reader has none of; the model gateway's own words fit.
+  if (event.errorDetail?.httpStatus === 402) {
+    const message =
+      event.errorDetail.providerErrorMessagePreview ?? 'Your credits are used up. Buy more to go on.'
+    return { type: 'error', code: 'credits_exhausted', message }
+  }
+  return {
+    type: 'error',
+    code: event.errorKind ?? 'turn_failed',
+    message: event.errorMessage ?? 'OpenClaw could not finish this turn. Its log says more.',
   }
 }

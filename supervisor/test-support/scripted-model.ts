@@ -30,7 +30,11 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
     requests.push({ model: body.model, question, authorization: incoming.headers.authorization })
     if (question.includes('no credit')) {
       response.writeHead(402, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ error: { message: 'Out of credits.', code: 'insufficient_credits' } }))
+      response.end(
+        JSON.stringify({
+          error: { message: 'Out of credits.', type: 'insufficient_quota', code: 'credits_exhausted' },
+        }),
+      )
       return
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
