@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -448,6 +449,23 @@ describe('instances under faults', () => {
       refillPauseSeconds: 0,
     }
     expect(await tendPool(database, oldNode?.id ?? '', pool)).toBe(0)
+  })
+
+  it('a claim waits for a warm slot that somebody only looks at, instead of booting another', async () => {
+    const plane = await start({ poolSize: 1 })
+    const person = await createPerson(database)
+    const [slot] = await eventually(liveSlots, (slots) => slots.some((each) => each.state === 'available'))
+    const looking = database.asSystem(async (trx) => {
+      await trx
+        .selectFrom('slots')
+        .select('id')
+        .where('id', '=', slot?.id ?? '')
+        .forUpdate()
+        .execute()
+      await sql`select pg_sleep(0.04)`.execute(trx)
+    })
+    const [{ id }] = await Promise.all([plane.service.provision(person, {}), looking])
+    expect(await plane.service.findSlotId(person, id)).toBe(slot?.id)
   })
 
   it('the pool is not refilled right after a claim, so that the first turn has the machine to itself', async () => {

@@ -32,16 +32,30 @@ export async function claimSlot(trx: Trx, instance: InstanceRow, options: PoolOp
   return id
 }
 
+/**
+ * A slot that is only being looked at by a reconciler or written by its link is locked for milliseconds, and SKIP LOCKED
+ * passes it over. While such a one is there, asking again is far quicker than booting another.
+ */
+const lockedAttemptsMax = 5
+
 async function claimAvailable(trx: Trx, instance: InstanceRow, options: PoolOptions) {
-  return claim(
-    trx,
-    instance,
-    sql`select id from slots
-      where driver = ${options.driver} and state = 'available' and wanted = 'running' and instance_id is null
-        and failure_code is null and phase = 'running' and ready and warm
-      order by (spec_version = ${options.specVersion}) desc, available_at, id
-      limit 1 for update skip locked`,
-  )
+  const available = sql`from slots
+    where driver = ${options.driver} and state = 'available' and wanted = 'running' and instance_id is null
+      and failure_code is null and phase = 'running' and ready and warm`
+  for (let attempt = 1; ; attempt++) {
+    const id = await claim(
+      trx,
+      instance,
+      sql`select id ${available} order by (spec_version = ${options.specVersion}) desc, available_at, id
+        limit 1 for update skip locked`,
+    )
+    if (id || attempt === lockedAttemptsMax) return id
+    const { rows } = await sql<{ locked: boolean }>`select exists (select ${available}) as locked`.execute(
+      trx,
+    )
+    if (!rows[0]?.locked) return undefined
+    await sql`select pg_sleep(0.02)`.execute(trx)
+  }
 }
 
 async function claimBooting(trx: Trx, instance: InstanceRow, options: PoolOptions) {
