@@ -41,7 +41,6 @@ const notConversations =
 const listMax = 200
 const messagesMax = 500
 const titleCharactersMax = 60
-export const warmupSessionKey = `${keyPrefix}reef-warmup`
 
 /** The session's key behind a conversation's id. Throws nothing: an id that nobody gave names a session that is not there. */
 function keyOf(id: string): string {

@@ -14,7 +14,7 @@ import type { Desired } from './protocol.ts'
 import { createPortServer } from './server.ts'
 import { openSlotFiles } from './slot-files.ts'
 import { createUsageMeter } from './usage.ts'
-import { warmUp } from './warm-up.ts'
+import { forgetWarmUp, warmUp } from './warm-up.ts'
 
 const supervisorVersion = '0.1.0'
 
@@ -200,6 +200,8 @@ export async function startSupervisor(
   async function warmUpIfUnowned(): Promise<void> {
     if (warming) return
     warming = true
+    if (desired?.owner && warmGeneration !== openclaw.generation)
+      await openclaw.reach().then(forgetWarmUp, () => undefined)
     for (let attempt = 0; desired && !desired.owner && !stopping; attempt++) {
       const { gateway, generation } = openclaw
       if (!gateway || warmGeneration === generation) break
@@ -224,9 +226,12 @@ export async function startSupervisor(
 
   async function drain(graceSeconds: number): Promise<void> {
     if (!openclaw.gateway) return
-    await drainOpenClaw(openclaw.gateway, graceSeconds).catch((error: unknown) =>
-      log(`Draining was cut short: ${error instanceof Error ? error.message : String(error)}`),
-    )
+    const { gateway } = openclaw
+    await forgetWarmUp(gateway)
+      .then(() => drainOpenClaw(gateway, graceSeconds))
+      .catch((error: unknown) =>
+        log(`Draining was cut short: ${error instanceof Error ? error.message : String(error)}`),
+      )
   }
 
   function stop(reason: string, graceSeconds = desired?.graceSeconds ?? defaultGraceSeconds): Promise<void> {
