@@ -4,7 +4,7 @@ import { type Instance, signUp, type TestClient } from '../test/support/client.t
 import { freePort } from '../test/support/free-port.ts'
 import { startReefProcess } from '../test/support/reef-process.ts'
 import { type ColdOpenClaw, startColdOpenClaw, startInstantModel } from './support/cold-openclaw.ts'
-import { proportionalBytes } from './support/memory.ts'
+import { processBytes, treeBytes } from './support/memory.ts'
 import { report } from './support/report.ts'
 import { summarize } from './support/statistics.ts'
 
@@ -28,7 +28,7 @@ async function supervisorPids(dataDirectory: string): Promise<number[]> {
 }
 
 const measure = async (pids: readonly number[]) =>
-  Promise.all(pids.map(async (pid) => mebibytes(await proportionalBytes(pid))))
+  Promise.all(pids.map(async (pid) => mebibytes(await treeBytes(pid))))
 
 async function chat(person: TestClient, instance: Instance): Promise<void> {
   const { id } = await person.call<{ id: string }>(
@@ -69,7 +69,7 @@ try {
     `openclaw gateway run after ${turns} turns`,
     ...summarize(await measure(byHand.map(({ pid }) => pid))),
   ])
-  rows.push(['control plane', ...summarize(await measure([reef.pid]))])
+  rows.push(['control plane, the process alone', ...summarize([mebibytes(await processBytes(reef.pid))])])
 } finally {
   for (const openclaw of byHand) await openclaw.stop()
   await reef.close()
@@ -77,7 +77,7 @@ try {
 }
 
 await report('density', {
-  title: 'Memory: proportional set size of the whole process tree, MiB',
+  title: 'Memory: proportional set size of a whole process tree, MiB',
   columns: ['what', 'count', 'minimum', 'median', 'maximum'],
   rows,
   notes: [

@@ -20,11 +20,14 @@ async function descendantsOf(pid: number): Promise<number[]> {
  * Proportional set size in bytes: private memory in full and shared pages in equal parts, so that the sum over all
  * processes is what the machine really holds. Processes that end meanwhile count nothing.
  */
-export async function proportionalBytes(pid: number): Promise<number> {
+export async function treeBytes(pid: number): Promise<number> {
   let bytes = 0
-  for (const each of await descendantsOf(pid)) {
-    const rollup = await readFile(`/proc/${each}/smaps_rollup`, 'utf8').catch(() => '')
-    bytes += Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) * 1024
-  }
+  for (const each of await descendantsOf(pid)) bytes += await processBytes(each)
   return bytes
+}
+
+/** The same of one process alone. */
+export async function processBytes(pid: number): Promise<number> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '')
+  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) * 1024
 }
