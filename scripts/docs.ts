@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { benchmarksPage } from './benchmarks-page.ts'
 import { cliPage } from './cli-page.ts'
 import { configurationPage } from './configuration-page.ts'
 import { findDeadLinks } from './dead-links.ts'
@@ -11,6 +12,7 @@ import { openapiDocument } from './openapi.ts'
 // Dead links are told in either case.
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const pages = {
+  'docs/reference/benchmarks.md': await benchmarksPage(root),
   'docs/reference/configuration.md': configurationPage(root),
   'docs/reference/errors.md': await errorsPage(root),
   'docs/reference/cli.md': cliPage(),
