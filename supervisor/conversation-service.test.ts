@@ -22,9 +22,10 @@ test("people's conversations of any origin are listed, machines' are not", async
   const { service } = gatewayWith({
     'sessions.list': {
       sessions: [
-        ...keys.map((name) => ({ key: `agent:main:${name}`, updatedAt: 0 })),
-        { key: 'agent:main:reef-2', archived: true },
-        { key: 'global' },
+        ...keys.map((name) => ({ key: `agent:main:${name}`, lastInteractionAt: 1_000 })),
+        { key: 'agent:main:heartbeat', updatedAt: 1_000 },
+        { key: 'agent:main:reef-2', archived: true, lastInteractionAt: 1_000 },
+        { key: 'global', lastInteractionAt: 1_000 },
       ],
     },
   })
@@ -33,14 +34,14 @@ test("people's conversations of any origin are listed, machines' are not", async
   expect(listed[0]).toEqual({
     id: 'reef-1',
     title: 'New conversation',
-    updatedAt: '1970-01-01T00:00:00.000Z',
+    updatedAt: '1970-01-01T00:00:01.000Z',
   })
   for (const { id } of listed) expect(encodeURIComponent(id)).toBe(id)
 })
 
 test('an id leads back to the session it was made from', async () => {
   const { service, calls } = gatewayWith({
-    'sessions.list': { sessions: [{ key: 'agent:main:telegram:direct:42' }] },
+    'sessions.list': { sessions: [{ key: 'agent:main:telegram:direct:42', lastInteractionAt: 1_000 }] },
     'chat.abort': { aborted: true },
   })
   const [telegram] = await service.list()

@@ -122,6 +122,8 @@ export function createConversationService(reach: () => Promise<GatewayClient>): 
 
 function isConversation(session: z.infer<typeof sessionsSchema>['sessions'][number]): boolean {
   if (!session.key.startsWith(keyPrefix) || session.archived || session.isBackground) return false
+  // OpenClaw also opens sessions for itself, such as for its heartbeat, in which nobody has said anything.
+  if (!session.lastInteractionAt && !session.hasActiveRun) return false
   return !notConversations.test(session.key.slice(keyPrefix.length))
 }
 
