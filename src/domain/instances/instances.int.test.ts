@@ -38,7 +38,7 @@ describe('an instance', () => {
     )
 
   it('is provisioned, stopped, started and deleted', async () => {
-    const plane = await start()
+    const plane = await start({ bootMilliseconds: 200 })
     const ada = await createPerson(database)
     const provisioned = await plane.service.provision(ada, {})
     expect(provisioned).toMatchObject({ status: 'provisioning', desiredState: 'running', name: 'OpenClaw' })
