@@ -199,7 +199,7 @@ async function openApi(core: Core): Promise<{ server: Server; link: Link; realti
     desired: {
       secret,
       graceSeconds: drainGraceSeconds,
-      modelBaseUrl: () => `${urls.internal}/models/v1`,
+      modelBaseUrl: () => '/models/v1',
       models: () => catalogue,
       modelKey: (slotId) => modelKey(secret, slotId),
       origins: (slug) => [core.originOf(slug)],

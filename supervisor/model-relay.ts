@@ -25,6 +25,8 @@ export interface ModelRelayDependencies {
   /** What OpenClaw must present, so that nobody else on this machine can spend from this slot. */
   token: string
   readModels(): Desired['models'] | null
+  /** The control plane as this slot reaches it: what a `models.baseUrl` that is a path is relative to. */
+  readControlOrigin(): string
 }
 
 /** Not `authorization`, in which OpenClaw sends a placeholder to a provider without a key. */
@@ -36,7 +38,7 @@ export function createModelRelay(deps: ModelRelayDependencies): ModelRelay {
     const models = deps.readModels()
     if (!models || !isToken(incoming.headers[relayTokenHeader], deps.token))
       refuse(response, 401, 'unauthorized', 'This relay serves OpenClaw alone.')
-    else relay(incoming, response, models)
+    else relay(incoming, response, models, deps.readControlOrigin())
   })
   return {
     listen: async () => {
@@ -54,8 +56,13 @@ export function createModelRelay(deps: ModelRelayDependencies): ModelRelay {
 }
 
 /** `/v1/...` and `/anthropic/...` here are the same paths beside the model gateway's `/v1`; see protocol.ts. */
-function relay(incoming: IncomingMessage, response: ServerResponse, models: Desired['models']): void {
-  const url = new URL(models.baseUrl.replace(/\/v1\/?$/, '') + incoming.url)
+function relay(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  models: Desired['models'],
+  controlOrigin: string,
+): void {
+  const url = new URL(models.baseUrl.replace(/\/v1\/?$/, '') + incoming.url, controlOrigin)
   const { host: _, [relayTokenHeader]: __, ...headers } = withoutHopByHop(incoming.headers)
   const upstream = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
     method: incoming.method,

@@ -34,7 +34,10 @@ export const desiredSchema = z.object({
   /** OpenClaw restarts once whenever this is larger than what was last applied. */
   restartGeneration: z.number().int().min(0),
   models: z.object({
-    /** Base URL of the model gateway's OpenAI-compatible surface, ending in `/v1`. */
+    /**
+     * The model gateway's OpenAI-compatible surface, ending in `/v1`: a URL, or a path at the address that the link
+     * dials, for a slot that reaches the control plane through its host's gate.
+     */
     baseUrl: z.string(),
     /** This slot's own key for it. */
     apiKey: z.string(),
@@ -92,6 +95,10 @@ export const fromSupervisorSchema = z.discriminatedUnion('type', [
     /** Of one core, over the time since the last heartbeat. */
     cpuPercent: z.number(),
     turnsInFlight: z.number().int(),
+    /** When a person last did something: a request of theirs, a frame of the Control UI; never a ping. ISO 8601. */
+    activeAt: z.string().nullish(),
+    /** When OpenClaw wants to act by itself next, by cron or heartbeat. ISO 8601; null when nothing is planned. */
+    nextWakeAt: z.string().nullish(),
   }),
   z.object({
     type: z.literal('logs'),

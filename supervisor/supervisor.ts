@@ -57,7 +57,11 @@ export async function startSupervisor(
     link.logsChanged()
   }
 
-  const modelRelay = createModelRelay({ token: modelRelayToken, readModels: () => desired?.models ?? null })
+  const modelRelay = createModelRelay({
+    token: modelRelayToken,
+    readModels: () => desired?.models ?? null,
+    readControlOrigin: () => new URL(environment.readControl().linkUrl.replace(/^ws/, 'http')).origin,
+  })
 
   const openclaw = createOpenClaw({
     files,

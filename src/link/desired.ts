@@ -8,7 +8,7 @@ export interface DesiredSources {
   secret: RootSecret
   /** How long a supervisor may drain before it ends OpenClaw the hard way. */
   graceSeconds: number
-  /** The model gateway as instances reach it, ending in `/v1`. */
+  /** The model gateway, ending in `/v1`: a path at the address that links dial, or a URL. */
   modelBaseUrl(): string
   models(): Pick<Desired['models'], 'primary' | 'offered' | 'warmup'>
   /** A slot's own key for the model gateway. */

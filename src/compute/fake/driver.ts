@@ -106,6 +106,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     capabilities: {
       isolation: 'container',
       suspend: false,
+      freeze: false,
       egressControl: false,
       stopGraceSecondsMax: 60,
       ...options.capabilities,

@@ -125,7 +125,13 @@ export function createProcessDriver(options: ProcessDriverOptions): ComputeDrive
 
   return {
     name: 'process',
-    capabilities: { isolation: 'none', suspend: false, egressControl: false, stopGraceSecondsMax },
+    capabilities: {
+      isolation: 'none',
+      suspend: false,
+      freeze: false,
+      egressControl: false,
+      stopGraceSecondsMax,
+    },
     preflight: () => checkMachine({ directory, supervisorEntry }),
     ensure: (spec, previous) => translateErrors(() => ensure(spec, previous)),
     observe: (handle) => translateErrors(() => observe(handle)),

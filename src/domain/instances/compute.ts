@@ -33,9 +33,43 @@ export interface ComputeDriver {
   /** Everything of this Reef that exists on this kind of machine, by slot id: what finds orphans and lost rows. */
   list(): Promise<ListedSlot[]>
 
-  /** Only with `capabilities.suspend`. */
+  /**
+   * What new slots are made of, in one text that `SlotSpec.specVersion` carries back: a driver with images puts the
+   * image's digest into it, so that a slot can be made, and upgraded, and rolled back, by this text alone. Without the
+   * method a slot is made of this Reef's own files. Called at start and whenever the pool is tended.
+   */
+  specVersion?(): Promise<string>
+
+  /** Only with `capabilities.suspend`: every process of the machine stands still and keeps its memory. */
   suspend?(handle: Handle): Promise<void>
+  /** From suspended and from frozen alike. */
   resume?(handle: Handle): Promise<void>
+  /**
+   * Only with `capabilities.freeze`, and only on a suspended machine: moves its memory out of RAM, to compressed memory
+   * or, with `tier: 'disk'`, on to disk where the host can. Repeated calls are harmless. Answers what is still resident.
+   */
+  freeze?(handle: Handle, options: { tier: 'memory' | 'disk' }): Promise<{ residentBytes: number }>
+  /** Only with `capabilities.freeze`, on a running machine: reclaims what it has not touched lately, down to `toBytes`. */
+  trim?(handle: Handle, options: { toBytes: number }): Promise<{ residentBytes: number }>
+
+  /** The machines' hosts with their memory as it is now; without the method the driver's capacity is not ours to count. */
+  hosts?(): Promise<HostReport[]>
+}
+
+/** One host of a driver: what admission and the operator's page are based on. */
+export interface HostReport {
+  name: string
+  state: 'active' | 'draining' | 'unreachable'
+  memoryTotalBytes: number
+  /** What could be used without reclaiming anything from a running machine. */
+  memoryAvailableBytes: number
+  swapTotalBytes: number
+  swapFreeBytes: number
+  /** Swap that is compressed memory, if any of it is. */
+  zramTotalBytes: number
+  cpus: number
+  /** Really resident, by slot id, of every machine of this Reef on the host. */
+  slots: { slotId: string; residentBytes: number; swappedBytes: number; paused: boolean }[]
 }
 
 /** Opaque JSON that the core stores and gives back. */
@@ -44,6 +78,8 @@ export type Handle = { readonly [key: string]: string | number | boolean | null 
 export interface ComputeCapabilities {
   isolation: 'none' | 'container' | 'vm'
   suspend: boolean
+  /** Whether `freeze`, `trim` and `hosts` exist; whether a host can really do it shows in `preflight`. */
+  freeze: boolean
   egressControl: boolean
   stopGraceSecondsMax: number
 }
@@ -57,7 +93,11 @@ export interface PreflightCheck {
 
 export interface SlotSpec {
   slotId: string
-  /** Image, versions and plan in one text; a slot of another one is retired by the pool. */
+  /**
+   * Image and versions in one text, from the driver's own `specVersion()`; a slot of another one is retired by the pool.
+   * `ensure` with another text than the machine was made of makes the machine anew on the state that it has: an upgrade
+   * or a rollback.
+   */
   specVersion: string
   /** Where the supervisor finds the control plane: a ws:// or wss:// URL. May change between calls. */
   linkUrl: string
@@ -68,7 +108,10 @@ export interface SlotSpec {
 
 export interface Observation {
   phase: 'absent' | 'starting' | 'running' | 'suspended' | 'exited' | 'failed'
-  /** Base URL of the supervisor's port, as control planes reach it. */
+  /**
+   * Base URL of the supervisor's port, as control planes reach it: plain `http://HOST:PORT`, or a name below
+   * `gate.internal`, which says through which host's gate the slot is reached (src/proxy/dial.ts).
+   */
   address?: string
   /** Why it is not running yet: shown to the user. */
   pendingReason?: 'no_capacity' | 'pulling_image' | 'booting'
