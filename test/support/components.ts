@@ -1,9 +1,13 @@
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** Programs that some tests need and npm does not bring; `.ci/run` installs them. */
 const remedies = {
   chromium: 'apt-get install chromium',
+  caddy: 'apt-get install caddy',
+  docker: 'apt-get install docker.io, and a dockerd that runs',
+  moto_server: "pip install 'moto[server]'",
 }
 
 export type Component = keyof typeof remedies
@@ -14,11 +18,16 @@ export type Component = keyof typeof remedies
  */
 export function requireComponent(name: Component): string | undefined {
   const path = findProgram(name)
-  if (path) return path
+  if (path && (name !== 'docker' || engineAnswers(path))) return path
   const message = `${name} is missing: ${remedies[name]}`
   if (process.env.CI === 'true') throw new Error(`${message} (CI must have it)`)
   process.stderr.write(`Skipping tests, since ${message}\n`)
   return undefined
+}
+
+/** The client alone is of no use. */
+function engineAnswers(client: string): boolean {
+  return spawnSync(client, ['version', '--format', '{{.Server.Version}}'], { stdio: 'ignore' }).status === 0
 }
 
 function findProgram(name: string): string | undefined {
