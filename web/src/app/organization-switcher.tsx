@@ -1,10 +1,11 @@
 import { useNavigate } from '@tanstack/react-router'
-import { Building2, ChevronsUpDown, Plus, User } from 'lucide-react'
+import { Plus } from 'lucide-react'
 import { useState } from 'react'
 import type { Me } from '../api/types.ts'
 import { paths } from '../paths.ts'
 import { Menu, MenuChoice, MenuItem, MenuSeparator } from '../ui/menu.tsx'
 import { CreateOrganizationDialog } from './create-organization-dialog.tsx'
+import { OrganizationButton } from './organization-button.tsx'
 import { switchOrganization } from './switch-organization.ts'
 
 export function OrganizationSwitcher({ me }: { me: Me }) {
@@ -17,21 +18,7 @@ export function OrganizationSwitcher({ me }: { me: Me }) {
   }
   return (
     <>
-      <Menu
-        trigger={
-          <button
-            type="button"
-            aria-label={`Organization: ${organization.name}`}
-            className="flex h-10 w-full items-center gap-2.5 rounded-control border border-line bg-surface px-2.5 text-left text-sm shadow-card transition-colors hover:border-line-strong"
-          >
-            <span className="text-ink-faint">
-              {organization.personal ? <User size={16} /> : <Building2 size={16} />}
-            </span>
-            <span className="min-w-0 flex-1 truncate font-medium">{organization.name}</span>
-            <ChevronsUpDown size={15} className="text-ink-faint" />
-          </button>
-        }
-      >
+      <Menu trigger={<OrganizationButton organization={organization} />}>
         <MenuChoice
           label="Organization"
           value={organization.id}

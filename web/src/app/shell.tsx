@@ -1,16 +1,19 @@
-import { Dialog } from '@base-ui/react/dialog'
 import { useRouterState } from '@tanstack/react-router'
 import { Menu as MenuIcon } from 'lucide-react'
-import { type ReactNode, useEffect, useState } from 'react'
+import { type ReactNode, Suspense, useEffect, useState } from 'react'
 import type { Me } from '../api/types.ts'
 import { Wordmark } from '../ui/atoll.tsx'
 import { IconButton } from '../ui/button.tsx'
-import { backdropClass } from '../ui/dialog.tsx'
+import { lazyNamed } from './lazy-named.ts'
 import { Sidebar } from './sidebar.tsx'
+
+const NavigationDrawer = lazyNamed(() => import('./navigation-drawer.tsx'), 'NavigationDrawer')
 
 /** Sidebar beside the page; on a phone it slides in from the left. */
 export function Shell({ me, children }: { me: Me; children: ReactNode }) {
   const [open, setOpen] = useState(false)
+  // Kept once it was opened, so that it can slide out again.
+  const [opened, setOpened] = useState(false)
   const address = useRouterState({ select: (state) => state.location.href })
   // biome-ignore lint/correctness/useExhaustiveDependencies: going anywhere closes the drawer.
   useEffect(() => setOpen(false), [address])
@@ -23,7 +26,13 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
         Skip to the content
       </a>
       <header className="flex h-13 shrink-0 items-center gap-2 border-b border-line bg-sunken px-2 md:hidden">
-        <IconButton label="Open navigation" onClick={() => setOpen(true)}>
+        <IconButton
+          label="Open navigation"
+          onClick={() => {
+            setOpened(true)
+            setOpen(true)
+          }}
+        >
           <MenuIcon size={20} />
         </IconButton>
         <Wordmark className="text-lg" />
@@ -31,17 +40,13 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
       <aside className="hidden w-67 shrink-0 border-r border-line bg-sunken md:block">
         <Sidebar me={me} />
       </aside>
-      <Dialog.Root open={open} onOpenChange={setOpen}>
-        <Dialog.Portal>
-          <Dialog.Backdrop className={`${backdropClass} md:hidden`} />
-          <Dialog.Popup
-            aria-label="Navigation"
-            className="fixed inset-y-0 left-0 z-40 w-74 max-w-[85vw] bg-sunken shadow-float outline-none transition-transform duration-200 data-ending-style:-translate-x-full data-starting-style:-translate-x-full md:hidden"
-          >
+      {opened && (
+        <Suspense fallback={null}>
+          <NavigationDrawer open={open} onOpenChange={setOpen}>
             <Sidebar me={me} />
-          </Dialog.Popup>
-        </Dialog.Portal>
-      </Dialog.Root>
+          </NavigationDrawer>
+        </Suspense>
+      )}
       <main id="main" className="min-h-0 min-w-0 flex-1">
         {children}
       </main>

@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { MessageSquare, Search, Server, Settings2 } from 'lucide-react'
-import type { ReactNode } from 'react'
+import { type ReactNode, Suspense } from 'react'
 import type { Me } from '../api/types.ts'
 import { ConversationList } from '../pages/chat/conversation-list.tsx'
 import { paths } from '../paths.ts'
@@ -8,9 +8,13 @@ import { Wordmark } from '../ui/atoll.tsx'
 import { IconButton } from '../ui/button.tsx'
 import { StatusBadge } from '../ui/status-badge.tsx'
 import { openCommandPalette } from './command-palette-host.tsx'
-import { OrganizationSwitcher } from './organization-switcher.tsx'
+import { lazyNamed } from './lazy-named.ts'
+import { OrganizationButton } from './organization-button.tsx'
 import { shortcutText } from './shortcuts.ts'
-import { UserMenu } from './user-menu.tsx'
+import { UserButton } from './user-button.tsx'
+
+const OrganizationSwitcher = lazyNamed(() => import('./organization-switcher.tsx'), 'OrganizationSwitcher')
+const UserMenu = lazyNamed(() => import('./user-menu.tsx'), 'UserMenu')
 
 export function Sidebar({ me }: { me: Me }) {
   const { instance } = me
@@ -25,7 +29,9 @@ export function Sidebar({ me }: { me: Me }) {
         </IconButton>
       </div>
       <div className="px-3">
-        <OrganizationSwitcher me={me} />
+        <Suspense fallback={<OrganizationButton organization={me.organization} />}>
+          <OrganizationSwitcher me={me} />
+        </Suspense>
       </div>
       <nav aria-label="Main" className="mt-3 space-y-0.5 px-3">
         <NavLink {...paths.chat()} icon={<MessageSquare size={16} />}>
@@ -44,7 +50,9 @@ export function Sidebar({ me }: { me: Me }) {
       </nav>
       <div className="mt-5 min-h-0 flex-1">{instance?.status === 'running' && <ConversationList />}</div>
       <div className="border-t border-line p-2">
-        <UserMenu user={me.user} />
+        <Suspense fallback={<UserButton user={me.user} />}>
+          <UserMenu user={me.user} />
+        </Suspense>
       </div>
     </div>
   )
