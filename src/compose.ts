@@ -1,4 +1,5 @@
 import { createIdentity } from './adapters/identity/better-auth.ts'
+import { openSecretBox } from './adapters/secret-box/open.ts'
 import { type Addresses, addressesOf } from './addresses.ts'
 import { systemClock as clock } from './clock.ts'
 import { openDrivers } from './compute/registry.ts'
@@ -14,6 +15,7 @@ import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
+import type { SecretBox } from './domain/secrets/secret-box.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
 import { startUsageSweep } from './domain/usage/sweep.ts'
 import { registerDashboard } from './http/dashboard.ts'
@@ -130,6 +132,7 @@ interface Core {
   catalogue: ModelCatalogue
   instances: Instances
   visits: Visits
+  secretBox: SecretBox
   originOf(slug: string): string
 }
 
@@ -179,6 +182,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
       domain: config.REEF_DOMAIN,
       proxyPublicUrl: urls.proxy,
     }),
+    secretBox: await openSecretBox(config.REEF_SECRETS_KEY_FILE, secret),
     originOf,
   }
 }

@@ -25,6 +25,12 @@ const schema = z.strictObject({
     .describe(
       'Root secret. Every control plane on one database needs the same. Without it: secret.key in the data directory.',
     ),
+  REEF_SECRETS_KEY_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'File of the keys that encrypt people’s secrets: 64 hexadecimal digits per line, the newest first. Without it: a key from the root secret.',
+    ),
   REEF_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
   REEF_PORT: port()
     .optional()
