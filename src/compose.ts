@@ -15,11 +15,14 @@ import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
+import { createOperators } from './domain/operators/operators.ts'
+import { createOverviews } from './domain/operators/overview.ts'
 import type { SecretBox } from './domain/secrets/secret-box.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
 import { startUsageSweep } from './domain/usage/sweep.ts'
 import { registerDashboard } from './http/dashboard.ts'
 import { createRateLimits, type RateLimitOptions } from './http/rate-limit.ts'
+import { registerAdminRoutes } from './http/routes/admin.ts'
 import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
 import { registerAuthRoutes } from './http/routes/auth.ts'
 import { registerInstanceRoutes } from './http/routes/instances.ts'
@@ -270,7 +273,13 @@ async function registerAccountRoutes(core: Core, server: Server): Promise<void> 
     publicUrl,
   })
   registerApiKeyRoutes(server, { authenticator, apiKeys: createApiKeys({ database, clock }) })
-  registerMeRoutes(server, { authenticator, accounts, instances: core.instances.service })
+  const operators = createOperators(database)
+  registerMeRoutes(server, { authenticator, accounts, instances: core.instances.service, operators })
+  registerAdminRoutes(server, {
+    authenticator,
+    operators,
+    overviews: createOverviews({ database, drivers: core.drivers, poolSize: options.config.POOL_SIZE }),
+  })
 }
 
 function openProxy(core: Core): ProxyListener {

@@ -1,4 +1,6 @@
 import type { ColumnType, Generated } from 'kysely'
+import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
+import type { OperatorsTable } from './tables/operators.ts'
 
 /** The tables as the application sees them, column for column what `migrations/*.sql` create. */
 export interface Tables {
@@ -19,6 +21,7 @@ export interface Tables {
   instance_samples: InstanceSamplesTable
   model_calls: ModelCallsTable
   visit_tickets: VisitTicketsTable
+  operators: OperatorsTable
 }
 
 type CreatedAt = ColumnType<Date, Date | undefined, never>
@@ -158,7 +161,7 @@ export interface LaunchStep {
   finishedAt: string | null
 }
 
-interface InstancesTable {
+interface InstancesTable extends InstanceIdleColumns {
   id: string
   organization_id: string
   owner_user_id: string
@@ -184,7 +187,7 @@ export type SlotState = 'initializing' | 'available' | 'assigned' | 'terminating
 export type SlotPhase = 'absent' | 'starting' | 'running' | 'suspended' | 'exited' | 'failed'
 export type SlotWanted = 'running' | 'suspended' | 'stopped' | 'removed'
 
-interface SlotsTable {
+interface SlotsTable extends SlotIdleColumns {
   id: string
   driver: string
   state: SlotState

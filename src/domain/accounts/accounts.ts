@@ -3,6 +3,7 @@ import type { Database } from '../../db/database.ts'
 import { unauthenticated } from '../../errors.ts'
 import { newId } from '../../ids.ts'
 import type { RootSecret } from '../../secrets.ts'
+import { appointFirst } from '../operators/operators.ts'
 import { accessTokenSeconds, createAccessTokens } from './access-tokens.ts'
 import type { Identity, Person } from './identity.ts'
 import { getPerson, insertOrganization, listOrganizations, type Organization } from './organizations.ts'
@@ -65,6 +66,7 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       const { person, issued } = await deps.database.asSystem(async (trx) => {
         const person = await deps.identity.createPerson(trx, { email, name, passwordHash })
         await insertOrganization(trx, { id: newId(), name, owner: person, personal: true })
+        await appointFirst(trx, person.id)
         return { person, issued: await startTokenFamily(trx, person.id, now) }
       })
       return toLogIn(issued, person, now)

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestAccounts, type TestAccounts, type TestPerson } from '../../../test/support/accounts.ts'
 import { eventually, startControlPlane, type TestControlPlane } from '../../../test/support/control-plane.ts'
+import { createOperators } from '../../domain/operators/operators.ts'
 import { newId } from '../../ids.ts'
 import { openLog } from '../../telemetry/log.ts'
 import { createServer, type Server } from '../server.ts'
@@ -19,7 +20,12 @@ describe('the routes of instances and sessions', () => {
     const { authenticator } = accounts
     app = await createServer({ log: openLog('silent'), version: '0.0.0' })
     const lines = [{ at: '2026-03-01T00:00:00.000Z', source: 'openclaw' as const, text: 'hello' }]
-    registerMeRoutes(app, { authenticator, accounts: accounts.accounts, instances: plane.service })
+    registerMeRoutes(app, {
+      authenticator,
+      accounts: accounts.accounts,
+      instances: plane.service,
+      operators: createOperators(accounts.database),
+    })
     registerInstanceRoutes(app, { authenticator, instances: plane.service, logs: { tail: () => lines } })
     registerSessionRoutes(app, { authenticator, sessions: plane.sessions })
     await app.ready()

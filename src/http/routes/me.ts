@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Me } from '../../domain/accounts/accounts.ts'
 import { type Authenticator, type Principal, requireScope } from '../../domain/accounts/principal.ts'
 import type { InstanceService } from '../../domain/instances/service.ts'
+import type { Operators } from '../../domain/operators/operators.ts'
 import { errorResponses } from '../schemas/errors.ts'
 import { meSchema } from '../schemas/instances.ts'
 import { bearerSecurity, requirePrincipal, type Server } from '../server.ts'
@@ -11,6 +12,7 @@ export interface MeRouteDeps {
   authenticator: Authenticator
   accounts: { getMe(principal: Principal): Promise<Me> }
   instances: Pick<InstanceService, 'findOwn'>
+  operators: Pick<Operators, 'isOperator'>
 }
 
 export function registerMeRoutes(app: Server, deps: MeRouteDeps): void {
@@ -27,9 +29,10 @@ export function registerMeRoutes(app: Server, deps: MeRouteDeps): void {
     },
     async ({ principal }) => {
       requireScope(principal, 'instances:read')
-      const [me, instance] = await Promise.all([
+      const [me, instance, operator] = await Promise.all([
         deps.accounts.getMe(principal),
         deps.instances.findOwn(principal),
+        principal.kind === 'person' && deps.operators.isOperator(principal.userId),
       ])
       return {
         user: me.user,
@@ -37,6 +40,7 @@ export function registerMeRoutes(app: Server, deps: MeRouteDeps): void {
         organizations: me.organizations.map(organizationBody),
         status: statusOf(instance?.status),
         instance: instance ?? null,
+        operator,
       }
     },
   )

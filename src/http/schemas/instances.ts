@@ -62,6 +62,7 @@ export const meSchema = z
       .enum(['stopped', 'provisioning', 'running', 'suspended', 'failed'])
       .describe('Of the caller’s instance; stopped when there is none.'),
     instance: instanceSchema.nullable(),
+    operator: z.boolean().describe('Runs this Reef: may use /api/admin.'),
   })
   .meta({ id: 'Me' })
 
