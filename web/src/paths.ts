@@ -7,6 +7,7 @@ export const paths = {
   conversation: (conversationId: string) =>
     ({ to: '/chat/$conversationId', params: { conversationId } }) as const,
   instance: () => ({ to: '/instance' }) as const,
+  admin: () => ({ to: '/admin' }) as const,
   apiKeys: () => ({ to: '/settings/api-keys' }) as const,
   members: () => ({ to: '/settings/members' }) as const,
   organization: () => ({ to: '/settings/organization' }) as const,

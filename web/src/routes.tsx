@@ -80,7 +80,18 @@ const conversation = createRoute({
 const instance = createRoute({
   getParentRoute: () => app,
   path: '/instance',
+  component: lazyRouteComponent(() => import('./pages/instance/instance-layout.tsx'), 'InstanceLayout'),
+})
+const instanceOverview = createRoute({
+  getParentRoute: () => instance,
+  path: '/',
   component: lazyRouteComponent(() => import('./pages/instance/instance-page.tsx'), 'InstancePage'),
+})
+
+const admin = createRoute({
+  getParentRoute: () => app,
+  path: '/admin',
+  component: lazyRouteComponent(() => import('./pages/admin/admin-page.tsx'), 'AdminPage'),
 })
 
 const settings = createRoute({
@@ -120,7 +131,8 @@ const routeTree = root.addChildren([
   app.addChildren([
     chat,
     conversation,
-    instance,
+    instance.addChildren([instanceOverview]),
+    admin,
     settings.addChildren([settingsStart, apiKeys, members, organization]),
   ]),
 ])

@@ -2,7 +2,7 @@ import { accessToken, replaceToken } from './auth.ts'
 import { ApiError, errorFromResponse, isAbort, networkError } from './errors.ts'
 import { currentOrganizationId, organizationHeader } from './organization.ts'
 
-type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 export interface RequestOptions {
   body?: unknown

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type * as accounts from '../../../src/http/schemas/accounts.ts'
+import type * as admin from '../../../src/http/schemas/admin.ts'
 import type * as instances from '../../../src/http/schemas/instances.ts'
 
 export type {
@@ -28,3 +29,6 @@ export type Me = z.infer<typeof instances.meSchema>
 export type Info = z.infer<typeof instances.infoSchema>
 export type LogLine = z.infer<typeof instances.logLineSchema>
 export type Sample = z.infer<typeof instances.sampleSchema>
+export type Overview = z.infer<typeof admin.overviewSchema>
+export type Host = z.infer<typeof admin.hostSchema>
+export type Operator = z.infer<typeof admin.operatorSchema>

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { MessageSquare, Search, Server, Settings2 } from 'lucide-react'
+import { Gauge, MessageSquare, Search, Server, Settings2 } from 'lucide-react'
 import { type ReactNode, Suspense } from 'react'
 import type { Me } from '../api/types.ts'
 import { ConversationList } from '../pages/chat/conversation-list.tsx'
@@ -39,6 +39,7 @@ export function Sidebar({ me }: { me: Me }) {
         </NavLink>
         <NavLink
           {...paths.instance()}
+          section="/instance"
           icon={<Server size={16} />}
           aside={instance && <StatusBadge status={instance.status} className="text-xs" />}
         >
@@ -47,6 +48,11 @@ export function Sidebar({ me }: { me: Me }) {
         <NavLink {...paths.apiKeys()} section="/settings" icon={<Settings2 size={16} />}>
           Settings
         </NavLink>
+        {me.operator && (
+          <NavLink {...paths.admin()} icon={<Gauge size={16} />}>
+            Admin
+          </NavLink>
+        )}
       </nav>
       <div className="mt-5 min-h-0 flex-1">{instance?.status === 'running' && <ConversationList />}</div>
       <div className="border-t border-line p-2">
@@ -59,7 +65,7 @@ export function Sidebar({ me }: { me: Me }) {
 }
 
 interface NavLinkProps {
-  to: '/chat' | '/instance' | '/settings/api-keys'
+  to: '/chat' | '/instance' | '/settings/api-keys' | '/admin'
   icon: ReactNode
   children: ReactNode
   aside?: ReactNode
