@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { SlotLayout } from './slot-files.ts'
 
 /**
  * What a supervisor is told from outside. A driver that shares a disk with its slots writes `control.json` into the
@@ -10,6 +11,7 @@ import { z } from 'zod'
 export interface SupervisorEnvironment {
   /** Holds everything that belongs to this slot: OpenClaw's state, its configuration and the supervisor's own files. */
   readonly slotDirectory: string
+  readonly slotLayout: SlotLayout
   /** Where the supervisor's port listens; 0 lets the system choose, and `port` in the log says which. */
   readonly host: string
   readonly port: number
@@ -36,6 +38,7 @@ const controlFileSchema = z.object({
 
 const variablesSchema = z.object({
   REEF_SLOT_DIR: z.string().startsWith('/', { error: 'must be an absolute path' }),
+  REEF_SLOT_LAYOUT: z.enum(['flat', 'home']).default('flat'),
   REEF_SLOT_ID: z.string().min(1).optional(),
   REEF_LINK_URL: linkUrlSchema.optional(),
   REEF_BOOTSTRAP_TOKEN: z.string().min(1).optional(),
@@ -54,6 +57,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv = process.env): Superv
 
   return {
     slotDirectory: variables.REEF_SLOT_DIR,
+    slotLayout: variables.REEF_SLOT_LAYOUT,
     host: variables.REEF_SUPERVISOR_HOST,
     port: readControlFile(path)?.port ?? variables.REEF_SUPERVISOR_PORT,
     openclawVariables: pickVariables(source, variables.REEF_OPENCLAW_NODE_OPTIONS),
@@ -92,6 +96,7 @@ const passedOn = [
   'http_proxy',
   'https_proxy',
   'no_proxy',
+  'NODE_USE_ENV_PROXY',
   'NODE_EXTRA_CA_CERTS',
   'SSL_CERT_FILE',
 ]

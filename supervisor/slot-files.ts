@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 
 /** A process that is certain to be the one meant; compute drivers that share the disk read the same file. */
@@ -37,22 +37,30 @@ export interface SlotFiles {
   writeConfig(config: unknown): boolean
 }
 
-export function openSlotFiles(directory: string): SlotFiles {
+/**
+ * How a slot's directory is laid out. `flat`: everything lies in it, OpenClaw's home too. `home`: it is `~/.openclaw` of
+ * a home that is forgotten with the container, in the folders config, workspace, state and credentials.
+ */
+export type SlotLayout = 'flat' | 'home'
+
+export function openSlotFiles(directory: string, layout: SlotLayout = 'flat'): SlotFiles {
   const at = (name: string) => join(directory, name)
+  const inHome = layout === 'home'
   const paths = {
     state: at('state'),
-    home: at('home'),
+    home: inHome ? dirname(directory) : at('home'),
     workspace: at('workspace'),
-    config: at('openclaw.json'),
-    openclawLog: at('openclaw.log'),
+    config: inHome ? at('config/openclaw.json') : at('openclaw.json'),
+    openclawLog: inHome ? at('state/openclaw.log') : at('openclaw.log'),
   }
-  for (const path of [directory, paths.state, paths.home, paths.workspace])
+  const own = inHome ? at('credentials') : directory
+  for (const path of [directory, paths.state, paths.home, paths.workspace, dirname(paths.config), own])
     mkdirSync(path, { recursive: true, mode: 0o700 })
 
   const files = {
-    memory: at('supervisor.json'),
-    credential: at('link-credential'),
-    process: at('openclaw.pid.json'),
+    memory: join(own, 'supervisor.json'),
+    credential: join(own, 'link-credential'),
+    process: join(own, 'openclaw.pid.json'),
   }
   let memory = loadMemory(files.memory)
 

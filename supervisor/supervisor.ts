@@ -38,7 +38,7 @@ export async function startSupervisor(
   environment: SupervisorEnvironment,
   print: (line: string) => void,
 ): Promise<Supervisor> {
-  const files = openSlotFiles(environment.slotDirectory)
+  const files = openSlotFiles(environment.slotDirectory, environment.slotLayout)
   const logs = createLogBuffer(bufferedLinesMax)
   const measureUsage = createUsageMeter()
   const modelRelayToken = randomBytes(32).toString('base64url')
