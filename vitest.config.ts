@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 // The non-UTC zone makes any code that leans on the machine's zone fail.
 export default defineConfig({
   test: {
-    include: ['{src,supervisor,test,web}/**/*.test.ts', 'e2e/**/*.e2e.ts'],
+    include: ['{src,supervisor,gate,test,web}/**/*.test.ts', 'e2e/**/*.e2e.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     env: { TZ: 'Asia/Kathmandu', NODE_ENV: 'test' },
     pool: 'forks',

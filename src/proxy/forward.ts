@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, type Dispatcher } from 'undici'
 import type { Logger } from '../telemetry/log.ts'
 import type { Body } from './body.ts'
+import type { Dialer } from './dial.ts'
 import { discardBody, type Exchange } from './exchange.ts'
 import { type AnswerHeaderRules, answeredHeaders } from './headers.ts'
 import { Refusal } from './refusal.ts'
@@ -32,7 +33,7 @@ export interface Forwarder {
 }
 
 export interface ForwarderOptions {
-  dialSeconds: number
+  dialer: Dialer
   /** Until an answer begins. A turn of an agent that is not streamed may work for minutes before it does. */
   headersSeconds: number
   log: Logger
@@ -42,7 +43,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   const agent = new Agent({
     pipelining: 1,
     allowH2: false,
-    connect: { timeout: options.dialSeconds * 1000 },
+    connect: options.dialer.connector,
     headersTimeout: options.headersSeconds * 1000,
     // A stream may be silent for as long as it likes.
     bodyTimeout: 0,

@@ -8,6 +8,7 @@ import type { RootSecret } from '../secrets.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { createAccess } from './access.ts'
 import { createUploads } from './body.ts'
+import { createDialer } from './dial.ts'
 import { createForwarder } from './forward.ts'
 import { openListener } from './listener.ts'
 import { createRequestHandler } from './requests.ts'
@@ -83,12 +84,14 @@ export function createProxy(deps: ProxyDeps): ProxyListener {
   const access = createAccess({ ...deps, cookie, rememberedMilliseconds: limits.rememberedMilliseconds })
   const visitors = createVisitors(access.mayStay)
   const uploads = createUploads(limits)
-  const forwarder = createForwarder({ ...limits, log: deps.log })
+  const dialer = createDialer(deps.secret, limits)
+  const forwarder = createForwarder({ ...limits, dialer, log: deps.log })
   const shared = {
     access,
     cookie,
     visitors,
     limits,
+    dialer,
     log: deps.log,
     names: { domain: deps.domain, own: new Set([publicUrl.hostname]) },
     scheme: publicUrl.protocol.replace(':', ''),

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Dialer } from './dial.ts'
 import { headText, refuseOnSocket } from './exchange.ts'
 import { dialDelaysMilliseconds, unreachable } from './forward.ts'
 import { type AnswerHeaderRules, answeredHeaders } from './headers.ts'
@@ -19,7 +19,7 @@ export interface Upgrade {
 }
 
 export interface UpgradeOptions {
-  dialSeconds: number
+  dialer: Dialer
   /** Until the instance agrees to the WebSocket. */
   handshakeSeconds: number
 }
@@ -38,8 +38,8 @@ export async function upgrade(
 ): Promise<UpgradeResult> {
   for (let attempt = 0; ; attempt++) {
     const upstream = await reach(attempt > 0)
-    const result = await dial(request, upstream, options)
-    if (result !== 'dial failed') return result
+    const socket = await options.dialer.dial(upstream.origin).catch(() => undefined)
+    if (socket) return shakeHands(request, upstream, socket, options)
     const wait = dialDelaysMilliseconds[attempt]
     if (wait === undefined) throw unreachable()
     await delay(wait)
@@ -47,25 +47,29 @@ export async function upgrade(
   }
 }
 
-function dial(
+function shakeHands(
   request: Upgrade,
   upstream: Upstream,
+  socket: Socket,
   options: UpgradeOptions,
-): Promise<UpgradeResult | 'dial failed'> {
+): Promise<UpgradeResult> {
   const { client } = request
   return new Promise((resolve, reject) => {
-    const open = upstream.origin.startsWith('https:') ? requestHttps : requestHttp
-    const handshake = open(upstream.origin + upstream.prefix, {
+    if (client.destroyed) {
+      socket.destroy()
+      reject(new Error('the client went away'))
+      return
+    }
+    const handshake = requestHttp({
       method: 'GET',
       path: upstream.prefix + request.path,
       headers: [...request.headers(upstream), 'connection', 'Upgrade', 'upgrade', 'websocket'],
       // A connection of its own, which becomes the WebSocket.
-      agent: false,
+      createConnection: () => socket,
     })
-    let connected = false
-    let timer = setTimeout(
-      () => handshake.destroy(new Error('the dial took too long')),
-      options.dialSeconds * 1000,
+    const timer = setTimeout(
+      () => handshake.destroy(new Error('the handshake took too long')),
+      options.handshakeSeconds * 1000,
     )
     const leave = (): void => {
       handshake.destroy()
@@ -75,16 +79,6 @@ function dial(
       client.off('close', leave)
     }
     client.once('close', leave)
-    handshake.once('socket', (socket) =>
-      socket.once('connect', () => {
-        connected = true
-        clearTimeout(timer)
-        timer = setTimeout(
-          () => handshake.destroy(new Error('the handshake took too long')),
-          options.handshakeSeconds * 1000,
-        )
-      }),
-    )
     handshake.once('upgrade', (answer, instance: Socket, early) => {
       settle()
       resolve(openBoth(request, answer, instance, early))
@@ -97,11 +91,10 @@ function dial(
     handshake.once('error', (error) => {
       settle()
       if (client.destroyed) reject(new Error('the client went away'))
-      else if (connected)
+      else
         reject(
           new Refusal(502, 'instance_broke_off', `Your OpenClaw broke off the WebSocket: ${error.message}.`),
         )
-      else resolve('dial failed')
     })
     handshake.end()
   })

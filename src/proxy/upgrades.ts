@@ -5,6 +5,7 @@ import { routeHeader, type SupervisorRoute, userHeader } from '../../supervisor/
 import { notFound } from '../errors.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Access } from './access.ts'
+import type { Dialer } from './dial.ts'
 import { refuseOnSocket } from './exchange.ts'
 import { checkFraming, checkHandshake, type RequestLine } from './framing.ts'
 import { clientAddress, forwardedHeaders } from './headers.ts'
@@ -26,7 +27,8 @@ export interface UpgradeHandlerDeps {
   names: Names
   scheme: string
   log: Logger
-  limits: { holdSeconds: number; dialSeconds: number }
+  limits: { holdSeconds: number }
+  dialer: Dialer
   onRequest: ((outcome: { route: string; status: number; seconds: number }) => void) | undefined
 }
 
@@ -87,7 +89,7 @@ async function serve(
         holdSeconds: deps.limits.holdSeconds,
         signal: () => gone.signal,
       }),
-    { dialSeconds: deps.limits.dialSeconds, handshakeSeconds },
+    { dialer: deps.dialer, handshakeSeconds },
   )
   return result.kind === 'open' ? 101 : result.status
 }
