@@ -1,5 +1,13 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
+import type {
+  BackupAlarmsTable,
+  BackupDrillsTable,
+  BackupKeysTable,
+  BackupSchedulesTable,
+  BackupsTable,
+  RestoresTable,
+} from './tables/backups.ts'
 import type { OperatorsTable } from './tables/operators.ts'
 
 /** The tables as the application sees them, column for column what `migrations/*.sql` create. */
@@ -21,6 +29,12 @@ export interface Tables {
   instance_samples: InstanceSamplesTable
   model_calls: ModelCallsTable
   visit_tickets: VisitTicketsTable
+  backup_keys: BackupKeysTable
+  backups: BackupsTable
+  restores: RestoresTable
+  backup_schedules: BackupSchedulesTable
+  backup_drills: BackupDrillsTable
+  backup_alarms: BackupAlarmsTable
   operators: OperatorsTable
 }
 
@@ -161,6 +175,15 @@ export interface LaunchStep {
   finishedAt: string | null
 }
 
+/** Times are ISO 8601 in UTC. */
+export interface LastUpgrade {
+  from: string
+  to: string
+  finishedAt: string
+  outcome: 'succeeded' | 'rolled_back'
+  message: string | null
+}
+
 interface InstancesTable extends InstanceIdleColumns {
   id: string
   organization_id: string
@@ -175,6 +198,9 @@ interface InstancesTable extends InstanceIdleColumns {
   /** Written as JSON text, read as values. */
   steps: ColumnType<LaunchStep[], string | undefined, string>
   restart_generation: Generated<number>
+  upgrade_to: string | null
+  /** Written as JSON text, read as values. */
+  last_upgrade: ColumnType<LastUpgrade | null, string | null | undefined, string | null>
   version: Generated<number>
   next_reconcile_at: ColumnType<Date | null, Date | null | undefined, Date | null>
   running_since: Date | null
@@ -226,6 +252,11 @@ interface SlotsTable extends SlotIdleColumns {
   observed_at: Date | null
   not_ready_since: Date | null
   waiting_since: Date | null
+  made_of: string | null
+  upgrade_from: string | null
+  upgrade_until: Date | null
+  refused_spec: string | null
+  refused_reason: string | null
   created_at: CreatedAt
   updated_at: Generated<Date>
   available_at: Date | null
