@@ -14,6 +14,7 @@ const instance: Instance = {
   status: 'failed',
   desiredState: 'running',
   reason: { code: 'crashed', message: 'It stopped by itself 5 times in a row.' },
+  sleep: null,
   steps: [],
   actions: ['start', 'restart', 'delete'],
   driver: 'process',

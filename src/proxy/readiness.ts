@@ -5,20 +5,37 @@ import type { FindTarget } from './access.ts'
 import { Refusal } from './refusal.ts'
 import type { Upstream, UpstreamOf } from './upstream.ts'
 
-const pollMilliseconds = 150
+export interface ReachOptions {
+  upstreamOf: UpstreamOf
+  /** Tells that somebody uses the instance, and wakes one that sleeps. */
+  attendance: ProxyAttendance
+  /** How long a request waits for an instance that wakes or starts. */
+  holdSeconds: number
+  signal: () => AbortSignal
+}
+
+/** The part of the domain's attendance that the proxy needs. */
+export interface ProxyAttendance {
+  wake(instanceId: string): Promise<void>
+  seen(instanceId: string): void
+}
+
+/** A suspended instance wakes within a tenth of a second, so the first looks come quickly; a boot takes half a minute. */
+const pollMillisecondsMin = 10
+const pollMillisecondsMax = 200
+const pollGrowth = 1.25
+/** A wake whose outcome got lost is asked for again. */
+const wakeAgainMilliseconds = 2_000
 
 /**
- * The upstream of a target, waiting up to `holdSeconds` for one that is starting or restarting. What a person stopped
- * stays stopped: traffic never starts anything. Throws a 503 that says what to do.
+ * The upstream of a target, waiting up to `holdSeconds` for one that is starting or restarting, and waking one that
+ * sleeps though its owner wants it running. What a person stopped stays stopped, whatever comes for it. Throws a 503
+ * that says what to do.
  */
-export function reach(
-  find: FindTarget,
-  fresh: boolean,
-  options: { upstreamOf: UpstreamOf; holdSeconds: number; signal: () => AbortSignal },
-): Upstream | Promise<Upstream> {
+export function reach(find: FindTarget, fresh: boolean, options: ReachOptions): Upstream | Promise<Upstream> {
   const first = find(fresh)
   if (!(first instanceof Promise)) {
-    const upstream = openUpstream(first, options.upstreamOf)
+    const upstream = openUpstream(first, options)
     if (upstream) return upstream
   }
   return hold(first, find, options)
@@ -27,30 +44,50 @@ export function reach(
 async function hold(
   first: InstanceTarget | Promise<InstanceTarget>,
   find: FindTarget,
-  options: { upstreamOf: UpstreamOf; holdSeconds: number; signal: () => AbortSignal },
+  options: ReachOptions,
 ): Promise<Upstream> {
   const until = performance.now() + options.holdSeconds * 1000
   let target = await first
-  for (;;) {
-    const upstream = openUpstream(target, options.upstreamOf)
+  let wakeAt = 0
+  for (let pause = pollMillisecondsMin; ; pause = Math.min(pause * pollGrowth, pollMillisecondsMax)) {
+    const upstream = openUpstream(target, options)
     if (upstream) return upstream
-    if (performance.now() >= until)
-      throw new Refusal(503, 'instance_starting', 'Your OpenClaw is starting. Try again in a few seconds.', 3)
-    await delay(pollMilliseconds, undefined, { signal: options.signal() })
+    const now = performance.now()
+    if (now >= until) throw stillStarting(target)
+    if (target.asleep && now >= wakeAt) {
+      wakeAt = now + wakeAgainMilliseconds
+      // Not waited for: who goes away meanwhile needs no answer, and what it has done shows in the target.
+      void options.attendance.wake(target.instanceId)
+    }
+    await delay(pause, undefined, { signal: options.signal() })
     target = await find(true)
   }
 }
 
+function stillStarting(target: InstanceTarget): Refusal {
+  return target.reason
+    ? new Refusal(503, 'instance_waiting', `Your OpenClaw is waking. ${target.reason}`, 10)
+    : new Refusal(503, 'instance_starting', 'Your OpenClaw is starting. Try again in a few seconds.', 3)
+}
+
 /** Undefined while waiting may help. */
-function openUpstream(target: InstanceTarget, upstreamOf: UpstreamOf): Upstream | undefined {
+function openUpstream(
+  target: InstanceTarget,
+  { upstreamOf, attendance }: ReachOptions,
+): Upstream | undefined {
   switch (target.status) {
-    case 'running':
-      return target.ready ? upstreamOf(target) : undefined
+    case 'running': {
+      if (!target.ready || target.asleep) return undefined
+      const upstream = upstreamOf(target)
+      if (upstream) attendance.seen(target.instanceId)
+      return upstream
+    }
     case 'provisioning':
       return undefined
     case 'suspended':
     case 'stopping':
     case 'stopped':
+      if (target.wanted) return undefined
       throw new Refusal(
         503,
         'instance_stopped',

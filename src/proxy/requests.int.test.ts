@@ -373,7 +373,7 @@ describe('instances that do not answer', () => {
       expect([response.status, response.headers.get('retry-after')]).toEqual([503, '3'])
     })
     for (const status of ['stopped', 'suspended', 'failed'] as const)
-      await restore({ status }, async () => {
+      await restore({ status, wanted: false }, async () => {
         const startedAt = performance.now()
         const response = await call('/v1/models')
         expect([status, response.status, response.headers.has('retry-after')]).toEqual([status, 503, true])

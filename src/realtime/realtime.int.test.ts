@@ -251,7 +251,11 @@ async function start(overrides: Partial<RealtimeOptions> = {}): Promise<string> 
       database: accounts.database,
       // Only what a view needs of them; nothing here starts a machine.
       drivers: { isolationOf: () => 'none' } as never,
-      view: { addressOf: (slug) => `http://${slug}.localhost`, isolationOf: () => 'none' },
+      view: {
+        addressOf: (slug) => `http://${slug}.localhost`,
+        isolationOf: () => 'none',
+        canSuspend: () => false,
+      },
       singleUser: false,
       settle: async () => undefined,
     }),

@@ -23,8 +23,8 @@ export interface TestControlPlane extends Instances {
 }
 
 export interface TestControlPlaneOptions
-  extends Pick<FakeDriverOptions, 'bootMilliseconds' | 'capabilities'>,
-    Partial<Pick<InstancesDeps, 'poolSize' | 'multiUser' | 'limits' | 'timing'>> {
+  extends Pick<FakeDriverOptions, 'bootMilliseconds' | 'capabilities' | 'addressOf' | 'hosts'>,
+    Partial<Pick<InstancesDeps, 'poolSize' | 'multiUser' | 'idle' | 'archive' | 'limits' | 'timing'>> {
   /** Share them to let several control planes see the same machines. */
   machines?: FakeMachines
   specVersion?: string
@@ -58,6 +58,8 @@ export async function startControlPlane(
     poolSize: options.poolSize ?? 0,
     multiUser: options.multiUser ?? false,
     addressOf: (slug) => `http://${slug}.localhost`,
+    ...(options.idle ? { idle: options.idle } : {}),
+    ...(options.archive ? { archive: options.archive } : {}),
     limits: {
       crashPauseSeconds: 0.01,
       retrySecondsMin: 0.05,
@@ -74,6 +76,7 @@ export async function startControlPlane(
     database,
     close: async () => {
       await instances.reconciler.stop()
+      await instances.close()
       await link.close()
       await listener.close()
       await database.close()

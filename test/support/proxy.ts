@@ -114,6 +114,9 @@ export async function startProxy(address: string, overrides: Partial<ProxyDeps> 
     ownerUserId: testPrincipal.userId,
     slug: 'ada',
     status: 'running',
+    wanted: true,
+    asleep: false,
+    reason: null,
     slotId: newId(),
     address,
     ready: true,
@@ -132,6 +135,7 @@ export async function startProxy(address: string, overrides: Partial<ProxyDeps> 
   const proxy = createProxy({
     authenticator: testAuthenticator,
     targets,
+    attendance: { wake: async () => undefined, seen: () => undefined },
     visits: { redeem: async () => undefined },
     secret: testSecret,
     clock: systemClock,

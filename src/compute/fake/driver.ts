@@ -3,6 +3,7 @@ import {
   type ComputeDriver,
   ComputeError,
   type Handle,
+  type HostReport,
   type SlotSpec,
 } from '../../domain/instances/compute.ts'
 import type { FakeMachine, FakeMachines } from './machines.ts'
@@ -24,12 +25,16 @@ type FakeVariant =
   | 'throttled'
 
 /** What happens inside a machine, for whoever stands in for its supervisor. */
-export type FakeMachineEvent = { kind: 'up' | 'ended'; slotId: string }
+export type FakeMachineEvent = { kind: 'up' | 'ended' | 'suspended' | 'resumed'; slotId: string }
 
 export interface FakeDriverOptions {
   machines: FakeMachines
   bootMilliseconds?: number
   capabilities?: Partial<ComputeCapabilities>
+  /** Where the supervisor of a slot is said to listen; nowhere without it. */
+  addressOf?(slotId: string): string
+  /** The pretended hosts. */
+  hosts?(): Promise<HostReport[]>
   /** There is no supervisor in a pretended machine: this is told when it would have become ready, and when it ended. */
   onMachine?(event: FakeMachineEvent): void
 }
@@ -47,6 +52,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   const { machines } = options.machines
   const bootMilliseconds = options.bootMilliseconds ?? 20
   const onMachine = options.onMachine ?? (() => undefined)
+  const addressOf = options.addressOf ?? ((slotId) => `http://127.0.0.1:9/${slotId}`)
   const callsBySlot = new Map<string, number>()
   let variant: FakeVariant = 'well_behaved'
 
@@ -70,8 +76,13 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   const halt = (machine: FakeMachine): void => {
     clearTimeout(machine.timer)
     const ran = machine.running
-    Object.assign(machine, { running: false, up: false })
+    Object.assign(machine, { running: false, up: false, suspended: false, frozen: null })
     if (ran) onMachine({ kind: 'ended', slotId: machine.slotId })
+  }
+
+  const resume = (machine: FakeMachine): void => {
+    Object.assign(machine, { suspended: false, frozen: null })
+    onMachine({ kind: 'resumed', slotId: machine.slotId })
   }
 
   const ensure = async (spec: SlotSpec): Promise<Handle> => {
@@ -86,6 +97,8 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
       slotId: spec.slotId,
       running: false,
       up: false,
+      suspended: false,
+      frozen: null,
       boots: 0,
       state: new Map(),
       ignoresStop: false,
@@ -94,9 +107,16 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     }
     machines.set(spec.slotId, machine)
     if (!machine.running) boot(machine)
+    else if (machine.suspended) resume(machine)
     if (variant === 'lost_reply' && calls === 1)
       throw new ComputeError('unavailable', 'The answer was lost on the way.')
     return { slotId: spec.slotId }
+  }
+
+  const findRunning = (handle: Handle): FakeMachine => {
+    const machine = find(handle)
+    if (!machine?.running) throw new ComputeError('unavailable', 'The pretended machine does not run.')
+    return machine
   }
 
   const find = (handle: Handle): FakeMachine | undefined => machines.get(String(handle.slotId))
@@ -105,8 +125,8 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     name: 'fake',
     capabilities: {
       isolation: 'container',
-      suspend: false,
-      freeze: false,
+      suspend: true,
+      freeze: true,
       egressControl: false,
       stopGraceSecondsMax: 60,
       ...options.capabilities,
@@ -119,9 +139,10 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
     observe: async (handle) => {
       const machine = find(handle)
       if (!machine) return { phase: 'absent' }
+      if (machine.suspended) return { phase: 'suspended', address: addressOf(machine.slotId) }
       if (machine.running)
         return machine.up
-          ? { phase: 'running', address: `http://127.0.0.1:9/${machine.slotId}` }
+          ? { phase: 'running', address: addressOf(machine.slotId) }
           : { phase: 'starting', pendingReason: 'booting' }
       return machine.crash === null
         ? { phase: 'exited' }
@@ -141,6 +162,28 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
       halt(machine)
       machines.delete(machine.slotId)
     },
+    suspend: async (handle) => {
+      const machine = findRunning(handle)
+      if (machine.suspended) return
+      machine.suspended = true
+      onMachine({ kind: 'suspended', slotId: machine.slotId })
+    },
+    resume: async (handle) => {
+      const machine = findRunning(handle)
+      if (variant === 'no_capacity') throw new ComputeError('no_capacity', 'The pretended memory is full.')
+      if (machine.suspended) resume(machine)
+    },
+    freeze: async (handle, { tier }) => {
+      const machine = findRunning(handle)
+      if (!machine.suspended) throw new ComputeError('unavailable', 'Only what is suspended can be frozen.')
+      machine.frozen = tier
+      return { residentBytes: 0 }
+    },
+    trim: async (handle, { toBytes }) => {
+      findRunning(handle)
+      return { residentBytes: toBytes }
+    },
+    ...(options.hosts ? { hosts: options.hosts } : {}),
     list: async () => [...machines.keys()].map((slotId) => ({ slotId, handle: { slotId } })),
   }
 }

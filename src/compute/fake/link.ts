@@ -2,6 +2,7 @@ import { type SqlBool, sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
 import type { Listener } from '../../db/listen.ts'
 import { notify } from '../../db/notify.ts'
+import { impossible } from '../../errors.ts'
 import { persistently } from '../../link/persistently.ts'
 import type { FakeMachineEvent } from './driver.ts'
 
@@ -38,9 +39,25 @@ export function createFakeLink(deps: {
   }
 
   const onMachine = (event: FakeMachineEvent): void => {
-    if (event.kind === 'up') up.add(event.slotId)
-    else up.delete(event.slotId)
-    write((trx) => (event.kind === 'up' ? reportReady(trx, event.slotId) : reportEnd(trx, event.slotId)))
+    const { kind, slotId } = event
+    if (kind === 'up' || kind === 'resumed') up.add(slotId)
+    else up.delete(slotId)
+    switch (kind) {
+      case 'up':
+        write((trx) => reportReady(trx, slotId))
+        break
+      case 'ended':
+        write((trx) => reportEnd(trx, slotId))
+        break
+      // It was silent, and its link stayed.
+      case 'resumed':
+        write((trx) => beat(trx, [slotId]))
+        break
+      case 'suspended':
+        break
+      default:
+        impossible(kind)
+    }
   }
 
   // A restart of a pretended OpenClaw is over as soon as it is asked for.

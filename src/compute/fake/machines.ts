@@ -1,9 +1,14 @@
+import type { FreezeTier } from '../../db/tables/idle.ts'
+
 /** One pretended machine. */
 export interface FakeMachine {
   slotId: string
   /** Set while it runs; `up` once its pretended boot is over. */
   running: boolean
   up: boolean
+  /** It stands still; `frozen` says where its pretended memory is meanwhile. */
+  suspended: boolean
+  frozen: FreezeTier | null
   boots: number
   /** Whatever its pretended disk holds; kept by a stop, lost by a removal. */
   state: Map<string, string>
@@ -31,7 +36,7 @@ export function createFakeMachines(): FakeMachines {
       const machine = machines.get(slotId)
       if (!machine?.running) return
       clearTimeout(machine.timer)
-      Object.assign(machine, { running: false, up: false, crash: message })
+      Object.assign(machine, { running: false, up: false, suspended: false, frozen: null, crash: message })
     },
     countRunning: (slotId) =>
       [...machines.values()].filter((machine) => machine.running && (!slotId || machine.slotId === slotId))

@@ -3,11 +3,21 @@ import { actionsOf } from './actions.ts'
 
 describe('actions', () => {
   it('lets nobody but the owner talk to an instance or open it', () => {
-    expect(actionsOf('running', true)).toEqual(['open', 'chat', 'restart', 'stop', 'delete'])
-    expect(actionsOf('running', false)).toEqual(['restart', 'stop', 'delete'])
+    const owner = { isOwner: true, canSuspend: true }
+    expect(actionsOf('running', owner)).toEqual(['open', 'chat', 'suspend', 'restart', 'stop', 'delete'])
+    expect(actionsOf('running', { ...owner, isOwner: false })).toEqual([
+      'suspend',
+      'restart',
+      'stop',
+      'delete',
+    ])
+  })
+
+  it('does not offer to suspend what cannot be', () => {
+    expect(actionsOf('running', { isOwner: true, canSuspend: false })).not.toContain('suspend')
   })
 
   it('offers nothing for what is going away', () => {
-    expect(actionsOf('deleting', true)).toEqual([])
+    expect(actionsOf('deleting', { isOwner: true, canSuspend: true })).toEqual([])
   })
 })

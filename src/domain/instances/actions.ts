@@ -6,7 +6,7 @@ import type { InstanceStatus } from '../../db/schema.ts'
  */
 const instanceActions = {
   provisioning: ['stop', 'restart', 'delete'],
-  running: ['open', 'chat', 'restart', 'stop', 'delete'],
+  running: ['open', 'chat', 'suspend', 'restart', 'stop', 'delete'],
   suspended: ['start', 'open', 'chat', 'stop', 'delete'],
   stopping: ['start', 'delete'],
   stopped: ['start', 'delete'],
@@ -15,13 +15,22 @@ const instanceActions = {
   deleted: [],
 } as const satisfies Record<InstanceStatus, readonly string[]>
 
-export type InstanceAction = 'start' | 'stop' | 'restart' | 'delete' | 'open' | 'chat'
+export type InstanceAction = 'start' | 'suspend' | 'stop' | 'restart' | 'delete' | 'open' | 'chat'
 
 export function actionsFor(status: InstanceStatus): readonly InstanceAction[] {
   return instanceActions[status]
 }
 
-/** Talking to an instance and opening its address are its owner's alone; managing it is also its organization's. */
-export function actionsOf(status: InstanceStatus, isOwner: boolean): InstanceAction[] {
-  return actionsFor(status).filter((action) => isOwner || (action !== 'open' && action !== 'chat'))
+/**
+ * Talking to an instance and opening its address are its owner's alone; managing it is also its organization's. Not
+ * every kind of machine can be suspended.
+ */
+export function actionsOf(
+  status: InstanceStatus,
+  { isOwner, canSuspend }: { isOwner: boolean; canSuspend: boolean },
+): InstanceAction[] {
+  return actionsFor(status).filter((action) => {
+    if (action === 'open' || action === 'chat') return isOwner
+    return action !== 'suspend' || canSuspend
+  })
 }

@@ -3,7 +3,10 @@ import type { Listener } from '../../db/listen.ts'
 import type { RootSecret } from '../../secrets.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { createSessionService, type SessionService } from '../sessions/service.ts'
+import { type Attendance, createAttendance } from './attendance.ts'
 import type { ComputeDrivers, SlotPlan } from './drivers.ts'
+import { type IdleSettings, idleTimesOf } from './idle-plans.ts'
+import type { Archive } from './ladder.ts'
 import { type LifecycleLimits, lifecycleLimits } from './limits.ts'
 import type { PoolOptions } from './pool.ts'
 import { createReconciler, type Reconciler, type ReconcilerTiming, reconcilerTiming } from './reconciler.ts'
@@ -27,6 +30,9 @@ export interface InstancesDeps {
   multiUser: boolean
   /** An instance's own address, by its slug. */
   addressOf(slug: string): string
+  /** What the operator set of the idle times; the rest is as the plans say. */
+  idle?: IdleSettings
+  archive?: Archive
   /** Tests shorten these. */
   limits?: Partial<LifecycleLimits>
   timing?: Partial<ReconcilerTiming> & { leaseSeconds?: number }
@@ -38,8 +44,9 @@ export interface Instances {
   targets: InstanceTargets
   callers: ModelCallers
   reconciler: Reconciler
+  attendance: Attendance
   /** Stops listening for hints; after it, targets and callers are no longer kept fresh. */
-  close(): void
+  close(): Promise<void>
 }
 
 const leaseSeconds = 30
@@ -65,6 +72,9 @@ export function createInstances(deps: InstancesDeps): Instances {
     nodeSilenceSecondsMax: timing.heartbeatSeconds * 3,
   }
   const singleUser = drivers.current.capabilities.isolation === 'none' && !deps.multiUser
+  // What an earlier configuration made is left as it is until somebody uses it.
+  const capabilitiesOf = (name: string) =>
+    name === drivers.current.name ? drivers.current.capabilities : { suspend: false, freeze: false }
   const worker = createSlotWorker({
     database,
     secret,
@@ -85,7 +95,15 @@ export function createInstances(deps: InstancesDeps): Instances {
     drivers,
     worker,
     pool,
-    settle: { pool, singleUser },
+    settle: {
+      pool,
+      singleUser,
+      ladder: {
+        timesOf: (plan) => idleTimesOf(plan, deps.idle ?? {}),
+        capabilitiesOf,
+        archive: deps.archive,
+      },
+    },
     timing,
     concurrencyMax,
     stopGraceSeconds,
@@ -93,17 +111,30 @@ export function createInstances(deps: InstancesDeps): Instances {
   const service = createInstanceService({
     database,
     drivers,
-    view: { addressOf: deps.addressOf, isolationOf: drivers.isolationOf },
+    view: {
+      addressOf: deps.addressOf,
+      isolationOf: drivers.isolationOf,
+      canSuspend: (name) => capabilitiesOf(name).suspend,
+    },
     singleUser,
     settle: (instanceId) => reconciler.settle(instanceId),
   })
   const targets = createTargets({ database, listener })
+  const attendance = createAttendance({
+    database,
+    log,
+    settle: (instanceId) => reconciler.settle(instanceId),
+  })
   return {
     service,
     sessions: createSessionService({ database, instances: service }),
     targets,
     callers: targets,
     reconciler,
-    close: () => targets.close(),
+    attendance,
+    close: async () => {
+      await attendance.close()
+      targets.close()
+    },
   }
 }

@@ -7,6 +7,7 @@ import type { ComputeCapabilities } from './compute.ts'
 import type { ComputeDrivers } from './drivers.ts'
 import type { InstanceRow } from './lifecycle.ts'
 import type { Reason } from './reasons.ts'
+import { type Sleep, sleepOf } from './sleep.ts'
 
 /** An instance as a person sees it; the shape of `instanceSchema`. */
 export interface Instance {
@@ -16,6 +17,7 @@ export interface Instance {
   status: InstanceStatus
   desiredState: DesiredState
   reason: Reason | null
+  sleep: Sleep | null
   steps: LaunchStep[]
   actions: InstanceAction[]
   driver: string
@@ -43,6 +45,7 @@ export interface ViewOptions {
   /** The instance's own address. */
   addressOf(slug: string): string
   isolationOf: ComputeDrivers['isolationOf']
+  canSuspend(driver: string): boolean
 }
 
 /** Live instances with their details, for a transaction that `inTenant` limits to one organization. */
@@ -81,8 +84,12 @@ export function toInstance(row: InstanceDetails, viewerUserId: string, options: 
     status: row.status,
     desiredState: row.desired_state,
     reason: row.reason_code === null ? null : { code: row.reason_code, message: row.reason_message ?? '' },
+    sleep: sleepOf(row),
     steps: row.steps,
-    actions: actionsOf(row.status, row.owner_user_id === viewerUserId),
+    actions: actionsOf(row.status, {
+      isOwner: row.owner_user_id === viewerUserId,
+      canSuspend: options.canSuspend(row.driver),
+    }),
     driver: row.driver,
     isolation: options.isolationOf(row.driver),
     url: options.addressOf(row.slug),

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { DesiredState, InstanceStatus } from '../../db/schema.ts'
+import type { FreezeTier, Rung } from '../../db/tables/idle.ts'
 import type { ComputeError, Observation } from './compute.ts'
 import { decideInstance, type InstanceFacts } from './lifecycle.ts'
 import { addSeconds, lifecycleLimits as limits } from './limits.ts'
@@ -8,8 +9,10 @@ import {
   afterEnsure,
   afterError,
   afterFind,
+  afterFreeze,
   afterObserve,
   afterRemove,
+  afterResume,
   afterStop,
   afterSuspend,
   beforeEnsure,
@@ -41,7 +44,16 @@ const newSlot: SlotFacts = {
   observed_at: null,
   not_ready_since: null,
   waiting_since: null,
+  spec_version: 'v1',
+  made_of: 'v1',
+  upgrade_from: null,
+  upgrade_until: null,
+  refused_spec: null,
+  refused_reason: null,
   queue_place: null,
+  freeze_wanted: null,
+  frozen: null,
+  resumed_at: null,
 }
 
 const running: SlotFacts = {
@@ -60,6 +72,7 @@ const wants = (desired_state: DesiredState, restart_generation = 0): InstanceFac
   desired_state,
   status: 'provisioning',
   restart_generation,
+  rung: 'active',
 })
 
 describe('decideInstance', () => {
@@ -260,7 +273,7 @@ function settle(world: World): void {
         change({ wanted: 'stopped', retry_at: null })
         break
       case 'suspend_slot':
-        change({ wanted: 'suspended', retry_at: null })
+        change({ wanted: 'suspended', freeze_wanted: action.freeze, retry_at: null })
         break
       case 'remove_slot':
         change({ wanted: 'removed', state: 'terminating', retry_at: null })
@@ -322,9 +335,11 @@ function work(world: World, slot: SlotFacts): SlotFacts {
       })
     case 'resume_machine':
       return call(() => {
-        world.machine = 'booting'
-        return { phase: 'starting', observed_at: null }
+        world.machine = 'running'
+        return afterResume(slot, now) as Partial<SlotFacts>
       })
+    case 'freeze_machine':
+      return { ...slot, ...(afterFreeze(action.tier) as Partial<SlotFacts>) }
     case 'find_machine':
       return call(() => afterFind(world.machine === 'none' ? undefined : { id: 1 }) as Partial<SlotFacts>)
     case 'remove_machine':
@@ -376,6 +391,9 @@ const anySlot: fc.Arbitrary<SlotFacts> = fc.record({
   not_ready_since: fc.constant(null),
   waiting_since: maybe(time),
   queue_place: fc.constantFrom(null, 1),
+  freeze_wanted: fc.constantFrom<FreezeTier | null>(null, 'memory', 'disk'),
+  frozen: fc.constantFrom<FreezeTier | null>(null, 'memory', 'disk'),
+  resumed_at: fc.constant(null),
 })
 
 const anyErrors = fc.array(
@@ -393,6 +411,7 @@ const anyWorld: fc.Arbitrary<World> = fc
       desired_state: fc.constantFrom<DesiredState>('running', 'suspended', 'stopped', 'deleted'),
       status: fc.constantFrom<InstanceStatus>('provisioning', 'running', 'stopped', 'stopping', 'failed'),
       restart_generation: fc.integer({ min: 0, max: 3 }),
+      rung: fc.constantFrom<Rung>('active', 'suspended', 'frozen', 'frozen_on_disk', 'stopped', 'archived'),
     }),
     slot: maybe(anySlot),
     machine: fc.constantFrom('none', 'booting', 'running', 'ended', 'suspended'),
@@ -431,7 +450,7 @@ describe('lifecycle', () => {
     fc.assert(
       fc.property(anyWorld, (first) => {
         const world = structuredClone(first)
-        const wanted = world.instance.desired_state
+        const wanted = wantedOf(world.instance)
         // It must be true often in a row, since a state that is only passed through is not reached.
         let settledTurns = 0
         for (let turns = 0; turns < turnsMax && settledTurns < 20; turns++) {
@@ -470,7 +489,14 @@ describe('lifecycle', () => {
   })
 })
 
-function reached(world: World, wanted: DesiredState): boolean {
+/** Where an instance that its owner wants running is to come to rest depends on its rung. */
+function wantedOf({ desired_state, rung }: InstanceFacts): DesiredState | 'archived' {
+  if (desired_state !== 'running' || rung === 'active') return desired_state
+  if (rung === 'archived' || rung === 'deleted') return 'archived'
+  return rung === 'stopped' ? 'stopped' : 'suspended'
+}
+
+function reached(world: World, wanted: ReturnType<typeof wantedOf>): boolean {
   const { instance, machine, slot } = world
   switch (wanted) {
     case 'running':
@@ -479,11 +505,17 @@ function reached(world: World, wanted: DesiredState): boolean {
       return instance.status === 'stopped' && (machine === 'none' || machine === 'ended')
     case 'suspended':
       return (
-        (instance.status === 'suspended' && machine === 'suspended') ||
+        (instance.status === 'suspended' && machine === 'suspended' && frozenEnough(world)) ||
         // What had ended before it could be suspended is as good as stopped.
         (instance.status === 'stopped' && machine !== 'running')
       )
+    case 'archived':
+      return instance.status === 'stopped' && slot === null && machine === 'none'
     case 'deleted':
       return instance.status === 'deleted' && slot === null && machine === 'none'
   }
+}
+
+function frozenEnough({ slot }: World): boolean {
+  return slot?.freeze_wanted === null || slot?.frozen === 'disk' || slot?.frozen === slot?.freeze_wanted
 }

@@ -1,11 +1,12 @@
 import type { Selectable } from 'kysely'
 import type { InstanceStatus, LaunchStep, Tables } from '../../db/schema.ts'
+import type { FreezeTier } from '../../db/tables/idle.ts'
 import { impossible } from '../../errors.ts'
 import { failureReason, type Reason, waitingReason } from './reasons.ts'
 import type { SlotFacts } from './slot-lifecycle.ts'
 
 export type InstanceRow = Selectable<Tables['instances']>
-export type InstanceFacts = Pick<InstanceRow, 'desired_state' | 'status' | 'restart_generation'>
+export type InstanceFacts = Pick<InstanceRow, 'desired_state' | 'status' | 'restart_generation' | 'rung'>
 
 /**
  * What is done for an instance. Each is one change of its slot's row in the same transaction; machines are the slot
@@ -18,7 +19,7 @@ type InstanceStep =
   | { kind: 'run_slot' }
   | { kind: 'restart_slot' }
   | { kind: 'stop_slot' }
-  | { kind: 'suspend_slot' }
+  | { kind: 'suspend_slot'; freeze: FreezeTier | null }
   | { kind: 'remove_slot' }
 
 export interface InstanceDecision {
@@ -33,9 +34,9 @@ export interface InstanceDecision {
 export function decideInstance(instance: InstanceFacts, slot: SlotFacts | null): InstanceDecision {
   switch (instance.desired_state) {
     case 'running':
-      return decideRunning(instance, slot)
+      return decideOnRung(instance, slot)
     case 'suspended':
-      return decideSuspended(instance, slot)
+      return decideSuspended(instance, slot, null)
     case 'stopped':
       return decideStopped(slot)
     case 'deleted':
@@ -46,7 +47,31 @@ export function decideInstance(instance: InstanceFacts, slot: SlotFacts | null):
   }
 }
 
-function plain(status: InstanceStatus, kind: InstanceStep['kind'] = 'none'): InstanceDecision {
+/** Its owner wants it running, and the idle ladder has let it down this far until somebody needs it. */
+function decideOnRung(instance: InstanceFacts, slot: SlotFacts | null): InstanceDecision {
+  switch (instance.rung) {
+    case 'active':
+      return decideRunning(instance, slot)
+    case 'suspended':
+      return decideSuspended(instance, slot, null)
+    case 'frozen':
+      return decideSuspended(instance, slot, 'memory')
+    case 'frozen_on_disk':
+      return decideSuspended(instance, slot, 'disk')
+    case 'stopped':
+      return decideStopped(slot)
+    case 'archived':
+    case 'deleted':
+      if (slot === null) return plain('stopped')
+      return plain('stopping', slot.wanted === 'removed' ? 'none' : 'remove_slot')
+    default:
+      return impossible(instance.rung)
+  }
+}
+
+type PlainStep = Exclude<InstanceStep['kind'], 'suspend_slot'>
+
+function plain(status: InstanceStatus, kind: PlainStep = 'none'): InstanceDecision {
   return { action: { kind }, status, reason: null, step: null }
 }
 
@@ -56,14 +81,19 @@ function decideRunning(instance: InstanceFacts, slot: SlotFacts | null): Instanc
   if (slot.wanted === 'removed') return { ...plain('provisioning'), step: 'slot_claimed' }
   if (instance.restart_generation > slot.restart_generation)
     return { ...plain('provisioning', 'restart_slot'), step: launchStep(slot) }
-  if (slot.wanted !== 'running') return { ...plain('provisioning', 'run_slot'), step: launchStep(slot) }
+  if (slot.wanted !== 'running')
+    return slot.phase === 'suspended'
+      ? plain('suspended', 'run_slot')
+      : { ...plain('provisioning', 'run_slot'), step: launchStep(slot) }
   if (slot.failure_code !== null)
     return { ...plain('failed'), reason: failureReason(slot.failure_code, slot.failure_message) }
   if (serves(slot)) return { ...plain('running'), step: 'running' }
+  // It wakes from where it was: nothing is launched.
+  if (slot.phase === 'suspended') return { ...plain('suspended'), reason: waitingReason(slot) }
   return { ...plain('provisioning'), reason: waitingReason(slot), step: launchStep(slot) }
 }
 
-function serves(slot: SlotFacts): boolean {
+export function serves(slot: SlotFacts): boolean {
   return (
     slot.phase === 'running' &&
     slot.ready &&
@@ -83,9 +113,14 @@ function decideStopped(slot: SlotFacts | null): InstanceDecision {
   return plain(slot.phase === 'absent' || slot.phase === 'exited' ? 'stopped' : 'stopping')
 }
 
-function decideSuspended(instance: InstanceFacts, slot: SlotFacts | null): InstanceDecision {
+function decideSuspended(
+  instance: InstanceFacts,
+  slot: SlotFacts | null,
+  freeze: FreezeTier | null,
+): InstanceDecision {
   if (slot === null || slot.wanted === 'stopped' || slot.wanted === 'removed') return decideStopped(slot)
-  if (slot.wanted !== 'suspended') return plain(instance.status, 'suspend_slot')
+  if (slot.wanted !== 'suspended' || slot.freeze_wanted !== freeze)
+    return { ...plain(instance.status), action: { kind: 'suspend_slot', freeze } }
   switch (slot.phase) {
     case 'suspended':
       return plain('suspended')

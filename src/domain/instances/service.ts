@@ -37,6 +37,8 @@ export interface InstanceService {
   list(principal: Principal): Promise<Instance[]>
   get(principal: Principal, instanceId: string): Promise<Instance>
   start(principal: Principal, instanceId: string): Promise<Instance>
+  /** Lets it sleep now instead of when it has been idle for long enough; whoever needs it wakes it. */
+  suspend(principal: Principal, instanceId: string): Promise<Instance>
   /** Sticky: nothing but a person's start undoes it. */
   stop(principal: Principal, instanceId: string): Promise<Instance>
   restart(principal: Principal, instanceId: string): Promise<Instance>
@@ -151,6 +153,11 @@ export function createInstanceService(deps: InstanceServiceDeps): InstanceServic
       }),
     get,
     start: (principal, id) => act(principal, id, 'start', startWish),
+    suspend: (principal, id) =>
+      act(principal, id, 'suspend', (instance) => {
+        if (!view.canSuspend(instance.driver)) throw cannotSuspend()
+        return instance.rung === 'active' ? { desired_state: 'running', rung: 'suspended' } : null
+      }),
     stop: (principal, id) =>
       act(principal, id, 'stop', (instance) =>
         instance.desired_state === 'stopped' ? null : { desired_state: 'stopped' },
@@ -183,7 +190,12 @@ export function createInstanceService(deps: InstanceServiceDeps): InstanceServic
 }
 
 /** What a person changes about an instance. `null` in place of it: it is so already. */
-type Wish = { desired_state: 'running' | 'stopped' | 'deleted'; restart_generation?: number }
+type Wish = {
+  desired_state: 'running' | 'stopped' | 'deleted'
+  restart_generation?: number
+  /** How it sleeps; awake without it. */
+  rung?: 'suspended'
+}
 
 const deletedNow = { status: 'deleted', desired_state: 'deleted', session_id: null } as const
 
@@ -194,7 +206,8 @@ function startWish(instance: InstanceRow): Wish | null {
   // A failed launch is tried anew, as by a restart; one under way goes on.
   if (instance.status === 'failed')
     return { desired_state: 'running', restart_generation: instance.restart_generation + 1 }
-  return instance.desired_state === 'running' ? null : { desired_state: 'running' }
+  const isSo = instance.desired_state === 'running' && instance.rung === 'active'
+  return isSo ? null : { desired_state: 'running' }
 }
 
 function requireAction(instance: InstanceRow, action: InstanceAction): void {
@@ -205,6 +218,13 @@ function requireAction(instance: InstanceRow, action: InstanceAction): void {
     possible.length === 0
       ? `The instance is ${instance.status}: nothing can be done with it any more.`
       : `The instance is ${instance.status}, so it cannot ${action}. Possible now: ${possible.join(', ')}.`,
+  )
+}
+
+function cannotSuspend() {
+  return conflict(
+    'suspend_not_possible',
+    'Machines of this kind cannot sleep with their memory. Stop it instead; starting it takes longer.',
   )
 }
 
@@ -221,21 +241,15 @@ async function lockLive(trx: Trx, id: string): Promise<InstanceRow> {
 }
 
 async function writeWish(trx: Trx, instance: InstanceRow, wish: Wish): Promise<void> {
-  const status =
-    wish.desired_state === 'running'
-      ? 'provisioning'
-      : wish.desired_state === 'stopped'
-        ? 'stopping'
-        : 'deleting'
   await trx
     .updateTable('instances')
     .set({
       ...wish,
-      status,
-      reason_code: null,
-      reason_message: null,
-      running_since: null,
-      ...(wish.desired_state === 'running' ? { steps: requestedStep } : {}),
+      rung: wish.rung ?? 'active',
+      rung_since: sql<Date>`clock_timestamp()`,
+      // Whatever a person does with it, they use it.
+      ...(wish.rung ? {} : { last_active_at: sql<Date>`clock_timestamp()` }),
+      ...statusOfWish(instance, wish),
       // Should this process end before it settles the instance, another one does.
       next_reconcile_at: sql<Date>`now()`,
       updated_at: sql<Date>`now()`,
@@ -243,6 +257,19 @@ async function writeWish(trx: Trx, instance: InstanceRow, wish: Wish): Promise<v
     })
     .where('id', '=', instance.id)
     .execute()
+}
+
+/** What it is at once; what only falls asleep or wakes is as it was until its machine says otherwise. */
+function statusOfWish(instance: InstanceRow, wish: Wish) {
+  const said = { reason_code: null, reason_message: null }
+  if (wish.rung || (wish.desired_state === 'running' && instance.status === 'suspended')) return said
+  const status = { running: 'provisioning', stopped: 'stopping', deleted: 'deleting' } as const
+  return {
+    ...said,
+    status: status[wish.desired_state],
+    running_since: null,
+    ...(wish.desired_state === 'running' ? { steps: requestedStep } : {}),
+  }
 }
 
 async function insertInstance(

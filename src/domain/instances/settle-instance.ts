@@ -4,6 +4,7 @@ import { notify } from '../../db/notify.ts'
 import type { InstanceStatus } from '../../db/schema.ts'
 import { impossible } from '../../errors.ts'
 import { type CloseReason, closeSession, openSession } from '../sessions/store.ts'
+import { type LadderOptions, stepOnLadder } from './ladder.ts'
 import { decideInstance, type InstanceDecision, type InstanceRow } from './lifecycle.ts'
 import { addSeconds } from './limits.ts'
 import { claimSlot, type PoolOptions } from './pool.ts'
@@ -17,6 +18,7 @@ export interface SettleOptions {
   pool: PoolOptions
   /** With a driver that isolates nothing: refuse a second person's instance. */
   singleUser: boolean
+  ladder: LadderOptions
 }
 
 /** How soon an instance is looked at again though nothing woke it: the backup for lost hints, in seconds. */
@@ -44,16 +46,18 @@ export function settleInstance(database: Database, id: string, options: SettleOp
     const instance = await lockInstance(trx, id)
     if (instance === undefined) return false
     let slotChanged = false
+    let lookAt: Date | null | undefined
     for (let changes = 0; changes < changesMax; changes++) {
       const slot = (await lockSlot(trx, { instanceId: id })) ?? null
+      lookAt ??= await stepOnLadder(trx, instance, slot, options.ladder)
       const decision = decideInstance(instance, slot)
       if (decision.action.kind === 'none') {
-        await record(trx, instance, decision)
+        await record(trx, instance, decision, lookAt)
         return slotChanged
       }
-      const refused = await act(trx, decision.action.kind, instance, slot, options)
+      const refused = await act(trx, decision.action, instance, slot, options)
       if (refused !== null) {
-        await record(trx, instance, { ...decision, status: 'failed', reason: refused, step: null })
+        await record(trx, instance, { ...decision, status: 'failed', reason: refused, step: null }, null)
         return slotChanged
       }
       slotChanged = true
@@ -64,12 +68,12 @@ export function settleInstance(database: Database, id: string, options: SettleOp
 
 async function act(
   trx: Trx,
-  kind: Exclude<InstanceDecision['action']['kind'], 'none'>,
+  action: Exclude<InstanceDecision['action'], { kind: 'none' }>,
   instance: InstanceRow,
   slot: LoadedSlot | null,
   options: SettleOptions,
 ): Promise<Reason | null> {
-  switch (kind) {
+  switch (action.kind) {
     case 'claim_slot':
       if (options.singleUser && (await otherPersonHolds(trx, options.pool.driver, instance.owner_user_id)))
         return singleUserReason
@@ -96,13 +100,13 @@ async function act(
       })
       return null
     case 'suspend_slot':
-      await change(trx, slot, { wanted: 'suspended', retry_at: null })
+      await change(trx, slot, { wanted: 'suspended', freeze_wanted: action.freeze, retry_at: null })
       return null
     case 'remove_slot':
       await change(trx, slot, { wanted: 'removed', state: 'terminating', retry_at: null })
       return null
     default:
-      return impossible(kind)
+      return impossible(action)
   }
 }
 
@@ -141,11 +145,13 @@ async function record(
   trx: Trx,
   instance: InstanceRow & { now: Date },
   decision: InstanceDecision,
+  lookAt: Date | null,
 ): Promise<void> {
   const { status, reason } = decision
   const now = instance.now
   const pauseSeconds = backupSeconds[status]
-  const nextReconcileAt = pauseSeconds === null ? null : addSeconds(now, pauseSeconds)
+  const backupAt = pauseSeconds === null ? null : addSeconds(now, pauseSeconds)
+  const nextReconcileAt = lookAt === null || (backupAt && backupAt < lookAt) ? backupAt : lookAt
   // Not only when the status is new: whoever wrote a wish has changed the status already.
   if (status === 'running') await openSession(trx, instance)
   const ends = sessionEnds[status]

@@ -1,8 +1,10 @@
 import type { Selectable } from 'kysely'
 import type { Tables } from '../../db/schema.ts'
+import type { FreezeTier } from '../../db/tables/idle.ts'
 import { impossible } from '../../errors.ts'
 import type { ComputeError, Handle, Observation } from './compute.ts'
 import { addSeconds, type LifecycleLimits } from './limits.ts'
+import { isOutdated, judgeUpgrade } from './upgrade.ts'
 
 export type SlotRow = Selectable<Tables['slots']>
 
@@ -30,6 +32,15 @@ export interface SlotFacts
     | 'observed_at'
     | 'not_ready_since'
     | 'waiting_since'
+    | 'freeze_wanted'
+    | 'frozen'
+    | 'resumed_at'
+    | 'spec_version'
+    | 'made_of'
+    | 'upgrade_from'
+    | 'upgrade_until'
+    | 'refused_spec'
+    | 'refused_reason'
   > {
   /** 1 is next; null while it does not wait for capacity. */
   queue_place: number | null
@@ -47,6 +58,7 @@ export type SlotAction =
   | { kind: 'stop_machine' }
   | { kind: 'suspend_machine' }
   | { kind: 'resume_machine' }
+  | { kind: 'freeze_machine'; tier: FreezeTier }
   /** A call whose reply was lost may have made a machine: look it up before believing that there is none. */
   | { kind: 'find_machine' }
   | { kind: 'remove_machine' }
@@ -87,9 +99,12 @@ const removed: SlotPatch = {
   pending_reason: null,
   retry_at: null,
   waiting_since: null,
+  frozen: null,
 }
 
 function decideRunning(slot: SlotFacts, now: Date, limits: LifecycleLimits): SlotAction {
+  const verdict = judgeUpgrade(slot, now)
+  if (verdict) return { kind: 'change', patch: verdict }
   const alive = slot.handle !== null && ['starting', 'running', 'suspended'].includes(slot.phase)
   if (slot.failure_code !== null) {
     // Nobody waits for a slot of the pool, so a failed one is replaced instead of repaired.
@@ -106,7 +121,12 @@ function decideRunning(slot: SlotFacts, now: Date, limits: LifecycleLimits): Slo
       return { kind: 'wait', until: addSeconds(now, limits.retrySecondsMin) }
     return { kind: 'ensure_machine', boot: slot.phase === 'starting' ? 'repeated' : 'fresh' }
   }
-  if (slot.phase === 'suspended') return { kind: 'resume_machine' }
+  if (isOutdated(slot)) return { kind: 'ensure_machine', boot: 'fresh' }
+  if (slot.phase === 'suspended') {
+    if (slot.queue_place !== null && slot.queue_place > 1)
+      return { kind: 'wait', until: addSeconds(now, limits.retrySecondsMin) }
+    return { kind: 'resume_machine' }
+  }
   if (
     !slot.ready &&
     slot.not_ready_since &&
@@ -121,7 +141,12 @@ function decideRunning(slot: SlotFacts, now: Date, limits: LifecycleLimits): Slo
 function decideSuspended(slot: SlotFacts, now: Date, limits: LifecycleLimits): SlotAction {
   if (slot.phase === 'absent' || slot.phase === 'exited' || slot.phase === 'failed') return settled
   if (!slot.handle) return { kind: 'find_machine' }
-  return slot.phase === 'running' ? { kind: 'suspend_machine' } : observeAgain(slot, now, limits)
+  if (slot.phase === 'running') return { kind: 'suspend_machine' }
+  const { freeze_wanted: tier } = slot
+  // What is on disk already is not fetched back for a lighter sleep.
+  if (slot.phase === 'suspended' && tier !== null && slot.frozen !== tier && slot.frozen !== 'disk')
+    return { kind: 'freeze_machine', tier }
+  return observeAgain(slot, now, limits)
 }
 
 function observeAgain(slot: SlotFacts, now: Date, limits: LifecycleLimits): SlotAction {
@@ -148,8 +173,9 @@ function neverReady(limits: LifecycleLimits): SlotPatch {
 
 /** Written before the driver is called, so that a crash during the call leaves a trace of it. */
 export function beforeEnsure(slot: SlotFacts, boot: 'fresh' | 'repeated', now: Date): SlotPatch {
-  if (boot === 'repeated') return { started_at: now }
+  if (boot === 'repeated') return { started_at: now, made_of: slot.spec_version }
   return {
+    made_of: slot.spec_version,
     phase: 'starting',
     started_at: now,
     not_ready_since: now,
@@ -204,7 +230,8 @@ export function afterError(
   return {
     waiting_since: since,
     pending_reason: error.reason,
-    not_ready_since: now,
+    // One that only has to go on was ready all along.
+    not_ready_since: slot.ready ? slot.not_ready_since : now,
     retry_at: addSeconds(now, pauseSeconds),
   }
 }
@@ -272,11 +299,31 @@ export function afterStop(now: Date): SlotPatch {
 }
 
 export function afterSuspend(now: Date): SlotPatch {
-  return { phase: 'suspended', observed_at: now, retry_at: null, waiting_since: null }
+  return { phase: 'suspended', frozen: null, observed_at: now, retry_at: null, waiting_since: null }
 }
 
-export function afterResume(now: Date): SlotPatch {
-  return { phase: 'starting', not_ready_since: now, observed_at: null, retry_at: null, waiting_since: null }
+/** It goes on where it stood: what served before serves again at once, without anybody looking first. */
+export function afterResume(slot: SlotFacts, now: Date): SlotPatch {
+  const served = slot.ready && slot.address !== null
+  return {
+    phase: served ? 'running' : 'starting',
+    frozen: null,
+    resumed_at: now,
+    not_ready_since: served ? null : now,
+    observed_at: served ? now : null,
+    pending_reason: null,
+    retry_at: null,
+    waiting_since: null,
+  }
+}
+
+export function afterFreeze(tier: FreezeTier): SlotPatch {
+  return { frozen: tier, retry_at: null }
+}
+
+/** It sleeps on with its memory where it is; nobody waits for this. */
+export function afterFreezeError(now: Date, limits: LifecycleLimits): SlotPatch {
+  return { retry_at: addSeconds(now, limits.observeSettledSeconds) }
 }
 
 export function afterRemove(): SlotPatch {

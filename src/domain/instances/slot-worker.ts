@@ -12,6 +12,8 @@ import {
   afterEnsure,
   afterError,
   afterFind,
+  afterFreeze,
+  afterFreezeError,
   afterObserve,
   afterRemove,
   afterResume,
@@ -163,6 +165,7 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
     } catch (error) {
       const known = error instanceof ComputeError ? error : unforeseen(error)
       deps.log.warn({ err: error, slotId: slot.id, action: action.kind }, 'compute driver failed')
+      if (action.kind === 'freeze_machine') return (fresh) => afterFreezeError(fresh.now, limits)
       return (fresh) => afterError(fresh, known, fresh.now, limits)
     }
   }
@@ -196,7 +199,12 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
       case 'resume_machine':
         if (!driver.resume) throw new ComputeError('rejected', `The driver ${driver.name} cannot resume.`)
         await driver.resume(handle)
-        return (fresh) => afterResume(fresh.now)
+        return (fresh) => afterResume(fresh, fresh.now)
+      case 'freeze_machine': {
+        if (!driver.freeze) throw new ComputeError('rejected', `The driver ${driver.name} cannot freeze.`)
+        await driver.freeze(handle, { tier: action.tier })
+        return () => afterFreeze(action.tier)
+      }
       case 'find_machine': {
         const found = (await driver.list()).find((listed) => listed.slotId === slot.id)
         return () => afterFind(found?.handle)

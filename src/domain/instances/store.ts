@@ -107,7 +107,7 @@ export async function lockInstance(trx: Trx, id: string): Promise<(InstanceRow &
 export async function updateInstance(
   trx: Trx,
   id: string,
-  columns: Partial<Omit<InstanceRow, 'steps' | 'created_at'>> & { steps?: LaunchStep[] },
+  columns: Partial<Omit<InstanceRow, 'steps' | 'created_at' | 'last_upgrade'>> & { steps?: LaunchStep[] },
 ): Promise<void> {
   const { steps, ...rest } = columns
   await trx

@@ -8,6 +8,12 @@ export interface InstanceTarget {
   ownerUserId: string
   slug: string
   status: InstanceStatus
+  /** Its owner wants it running. What a person stopped is not woken by traffic. */
+  wanted: boolean
+  /** It is wanted, and sleeps or is about to: whoever needs it wakes it. */
+  asleep: boolean
+  /** Why it takes longer than usual, for its owner. */
+  reason: string | null
   /** Null until the slot has one. */
   slotId: string | null
   /** Base URL of the supervisor's port; null until it is known. */

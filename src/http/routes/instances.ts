@@ -117,7 +117,13 @@ function registerActionRoutes(app: Server, { authenticator, instances }: Instanc
       },
     })
   }
-  register('POST', '/api/instances/:instanceId/start', 'Start it', instances.start)
+  register('POST', '/api/instances/:instanceId/start', 'Start or wake it', instances.start)
+  register(
+    'POST',
+    '/api/instances/:instanceId/suspend',
+    'Let it sleep until somebody needs it',
+    instances.suspend,
+  )
   register('POST', '/api/instances/:instanceId/stop', 'Stop it and keep its state', instances.stop)
   register('POST', '/api/instances/:instanceId/restart', 'Restart its OpenClaw', instances.restart)
   register('DELETE', '/api/instances/:instanceId', 'Delete it and its state', instances.deprovision)

@@ -12,7 +12,17 @@ export const instanceStatusSchema = z.enum([
   'deleting',
   'deleted',
 ])
-const instanceActionSchema = z.enum(['start', 'stop', 'restart', 'delete', 'open', 'chat'])
+const instanceActionSchema = z.enum(['start', 'suspend', 'stop', 'restart', 'delete', 'open', 'chat'])
+
+const sleepSchema = z
+  .object({
+    rung: z.enum(['suspended', 'frozen', 'frozen_on_disk', 'stopped', 'archived']),
+    since: timeSchema,
+    wakesAt: timeSchema.nullable().describe('When it wakes by itself, for a cron job or a heartbeat.'),
+    billed: z.string(),
+    survives: z.string(),
+  })
+  .meta({ id: 'Sleep' })
 
 export const instanceSchema = z
   .object({
@@ -25,6 +35,11 @@ export const instanceSchema = z
       .object({ code: z.string(), message: z.string() })
       .nullable()
       .describe('Why it is in this state, when that needs saying.'),
+    sleep: sleepSchema
+      .nullable()
+      .describe(
+        'Set while nobody uses it and it sleeps; any request to it wakes it. Null when a person stopped it.',
+      ),
     steps: z
       .array(z.object({ name: z.string(), startedAt: timeSchema, finishedAt: timeSchema.nullable() }))
       .describe('Steps of the launch under way or last done.'),
