@@ -1,11 +1,13 @@
 import { WebSocket } from 'ws'
 import type { GateLimits } from './limits.ts'
 import {
+  type FromGate,
   gateHostHeader,
   gateMessageBytesMax,
   gateProtocolVersion,
   gateVersionHeader,
   type Policy,
+  type ToGate,
   toGateSchema,
 } from './protocol.ts'
 import type { Reports } from './reports.ts'
@@ -60,10 +62,11 @@ export function keepControl(deps: ControlDeps): { close(): void } {
     next.on('open', () => deps.log(`connected to ${url}`))
     next.on('message', (data) => {
       heard = true
-      const policy = readPolicy(String(data))
-      if (!policy) return next.close(1008, 'not a message of the gate')
+      const message = readMessage(String(data))
+      if (!message) return next.close(1008, 'not a message of the gate')
       attempts = 0
-      deps.onPolicy(policy)
+      deps.onPolicy(message.policy)
+      next.send(JSON.stringify({ type: 'applied', sequence: message.sequence } satisfies FromGate))
     })
     next.on('error', (error) => {
       problem = error.message
@@ -94,9 +97,9 @@ export function keepControl(deps: ControlDeps): { close(): void } {
   }
 }
 
-function readPolicy(text: string): Policy | undefined {
+function readMessage(text: string): ToGate | undefined {
   try {
-    return toGateSchema.parse(JSON.parse(text)).policy
+    return toGateSchema.parse(JSON.parse(text))
   } catch {
     return undefined
   }

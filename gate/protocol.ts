@@ -6,7 +6,7 @@ import { z } from 'zod'
  *
  * The gate dials `/gate` at the control plane with its token (`Authorization: Bearer`) and its host's name in
  * `gateHostHeader`. It is sent `policy` at once and whenever something in it changes: the whole truth each time, never a
- * difference, so that a lost one does no harm. It sends `report` now and then: counts since the last one.
+ * difference, so that a lost one does no harm; the gate answers `applied`. It sends `report` now and then: counts since the last one.
  */
 export const gateProtocolVersion = 1
 
@@ -49,7 +49,7 @@ export const policySchema = z.object({ slots: z.array(policySlotSchema) })
 export type Policy = z.infer<typeof policySchema>
 
 export const toGateSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('policy'), policy: policySchema }),
+  z.object({ type: z.literal('policy'), sequence: z.number().int(), policy: policySchema }),
 ])
 export type ToGate = z.infer<typeof toGateSchema>
 
@@ -66,6 +66,8 @@ export const deniedReasons = [
 export type DeniedReason = (typeof deniedReasons)[number]
 
 export const fromGateSchema = z.discriminatedUnion('type', [
+  /** The policy with this sequence is in force, and what it no longer allows is closed. */
+  z.object({ type: z.literal('applied'), sequence: z.number().int() }),
   z.object({
     type: z.literal('report'),
     denied: z.array(
