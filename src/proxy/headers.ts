@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { type Fronts, ingressHeader } from '../fronts.ts'
 import { header, headerList, type RequestHead } from './request-head.ts'
 
 /** About one connection only (RFC 9110, section 7.6.1), or answered by this proxy itself. */
@@ -106,12 +106,15 @@ export function agentIdOf(head: RequestHead): string {
 // given an address of the shared range (RFC 6598), which no client on the internet can have.
 const localVisitorAddress = '100.64.0.1'
 
-/** The address of the peer, for X-Forwarded-For. */
-export function clientAddress(remoteAddress: string | undefined): string {
-  const address = remoteAddress?.replace(/^::ffff:/, '') ?? ''
-  return isIP(address) === 0 || address === '::1' || address.startsWith('127.')
-    ? localVisitorAddress
-    : address
+/** The address of who really asks, for X-Forwarded-For. */
+export function clientAddress(fronts: Fronts, head: RequestHead, remoteAddress: string | undefined): string {
+  const address =
+    fronts.clientAddress({
+      remoteAddress,
+      forwardedFor: headerList(head, 'x-forwarded-for'),
+      ingressToken: headerList(head, ingressHeader),
+    }) ?? ''
+  return address === '' || address === '::1' || address.startsWith('127.') ? localVisitorAddress : address
 }
 
 export interface AnswerHeaderRules {

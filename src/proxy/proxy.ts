@@ -4,13 +4,15 @@ import { proxyTokenHeader } from '../../supervisor/protocol.ts'
 import type { Clock } from '../clock.ts'
 import type { Authenticator } from '../domain/accounts/principal.ts'
 import type { InstanceTargets } from '../domain/instances/target.ts'
-import type { RootSecret } from '../secrets.ts'
+import { createFronts, type Fronts } from '../fronts.ts'
+import { type RootSecret, randomToken } from '../secrets.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { createAccess } from './access.ts'
 import { createUploads } from './body.ts'
 import { createDialer } from './dial.ts'
 import { createForwarder } from './forward.ts'
 import { openListener } from './listener.ts'
+import type { ProxyAttendance } from './readiness.ts'
 import { createRequestHandler } from './requests.ts'
 import { createUpgradeHandler } from './upgrades.ts'
 import { createUpstreams, type LocalOpenclaw, localUpstream } from './upstream.ts'
@@ -30,6 +32,7 @@ export interface ProxyListener {
 export interface ProxyDeps {
   authenticator: Authenticator
   targets: InstanceTargets
+  attendance: ProxyAttendance
   visits: Pick<Visits, 'redeem'>
   secret: RootSecret
   clock: Clock
@@ -39,6 +42,8 @@ export interface ProxyDeps {
   /** Where people reach the proxy; its scheme decides whether cookies are Secure. */
   publicUrl: string
   dashboardUrl: string
+  /** Reverse proxies whose word on the client's address is believed; none without it. */
+  fronts?: Fronts | undefined
   /** Origins from which a page may call /v1 and /api/sessions. */
   dashboardOrigins: readonly string[]
   /** An OpenClaw that answers /v1 for everyone who is logged in, in place of their instances. */
@@ -49,7 +54,7 @@ export interface ProxyDeps {
 }
 
 export interface ProxyLimits {
-  /** How long a request waits for an instance that is starting. */
+  /** How long a request waits for an instance that wakes or starts. */
   holdSeconds: number
   dialSeconds: number
   /** Until an instance begins to answer. */
@@ -64,7 +69,8 @@ export interface ProxyLimits {
 }
 
 const standardLimits: ProxyLimits = {
-  holdSeconds: 5,
+  // A cold boot in a container takes up to 20 s, and balancers in front commonly give up after 60.
+  holdSeconds: 45,
   dialSeconds: 2,
   headersSeconds: 15 * 60,
   bodyBytesMax: 32 * 1024 * 1024,
@@ -88,12 +94,14 @@ export function createProxy(deps: ProxyDeps): ProxyListener {
   const forwarder = createForwarder({ ...limits, dialer, log: deps.log })
   const shared = {
     access,
+    attendance: deps.attendance,
     cookie,
     visitors,
     limits,
     dialer,
     log: deps.log,
     names: { domain: deps.domain, own: new Set([publicUrl.hostname]) },
+    fronts: deps.fronts ?? createFronts({ token: randomToken(), trusted: [] }),
     scheme: publicUrl.protocol.replace(':', ''),
     upstreamOf: createUpstreams(deps.secret, proxyTokenHeader),
     onRequest: deps.onRequest,

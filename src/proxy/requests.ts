@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { routeHeader, type SupervisorRoute, userHeader } from '../../supervisor/protocol.ts'
 import type { Clock } from '../clock.ts'
 import { impossible } from '../errors.ts'
+import type { Fronts } from '../fronts.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Access, FindTarget } from './access.ts'
 import type { Uploads } from './body.ts'
@@ -19,7 +20,7 @@ import type { Forwarder, Forwarding } from './forward.ts'
 import { checkFraming, type Framing, type RequestLine } from './framing.ts'
 import { agentIdOf, clientAddress, forwardedHeaders } from './headers.ts'
 import { checkSameOrigin } from './origin.ts'
-import { reach } from './readiness.ts'
+import { type ProxyAttendance, reach } from './readiness.ts'
 import { Refusal, toRefusal } from './refusal.ts'
 import { header, headerList, readHead } from './request-head.ts'
 import { type Names, type Route, routeRequest } from './routing.ts'
@@ -36,7 +37,9 @@ export interface RequestHandlerDeps {
   uploads: Uploads
   forwarder: Forwarder
   upstreamOf: UpstreamOf
+  attendance: ProxyAttendance
   names: Names
+  fronts: Fronts
   scheme: string
   clock: Clock
   log: Logger
@@ -146,9 +149,9 @@ function reachBy(
   exchange: Exchange,
   find: FindTarget,
 ): (fresh: boolean) => Upstream | Promise<Upstream> {
-  const signal = goneSignal(exchange)
-  return (fresh) =>
-    reach(find, fresh, { upstreamOf: deps.upstreamOf, holdSeconds: deps.limits.holdSeconds, signal })
+  const { upstreamOf, attendance, limits } = deps
+  const options = { upstreamOf, attendance, holdSeconds: limits.holdSeconds, signal: goneSignal(exchange) }
+  return (fresh) => reach(find, fresh, options)
 }
 
 async function forward(
@@ -183,7 +186,10 @@ function requestHeaders(
   if (!upstream.bare)
     added.push(
       ...['x-request-id', exchange.requestId, 'x-forwarded-proto', deps.scheme],
-      ...['x-forwarded-for', clientAddress(exchange.request.socket.remoteAddress)],
+      ...[
+        'x-forwarded-for',
+        clientAddress(deps.fronts, exchange.head, exchange.request.socket.remoteAddress),
+      ],
       ...['x-forwarded-host', header(exchange.head, 'host') as string],
     )
   return forwardedHeaders(exchange.head, { added, cookie: what.cookie })

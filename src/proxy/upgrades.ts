@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { routeHeader, type SupervisorRoute, userHeader } from '../../supervisor/protocol.ts'
 import { notFound } from '../errors.ts'
+import type { Fronts } from '../fronts.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Access } from './access.ts'
 import type { Dialer } from './dial.ts'
@@ -10,7 +11,7 @@ import { refuseOnSocket } from './exchange.ts'
 import { checkFraming, checkHandshake, type RequestLine } from './framing.ts'
 import { clientAddress, forwardedHeaders } from './headers.ts'
 import { checkWebSocketOrigin } from './origin.ts'
-import { reach } from './readiness.ts'
+import { type ProxyAttendance, reach } from './readiness.ts'
 import { toRefusal } from './refusal.ts'
 import { header, headerList, type RequestHead, readHead } from './request-head.ts'
 import { type Names, type Route, routeRequest } from './routing.ts'
@@ -24,7 +25,9 @@ export interface UpgradeHandlerDeps {
   cookie: VisitCookie
   visitors: Visitors
   upstreamOf: UpstreamOf
+  attendance: ProxyAttendance
   names: Names
+  fronts: Fronts
   scheme: string
   log: Logger
   limits: { holdSeconds: number }
@@ -86,6 +89,7 @@ async function serve(
     (fresh) =>
       reach(find, fresh, {
         upstreamOf: deps.upstreamOf,
+        attendance: deps.attendance,
         holdSeconds: deps.limits.holdSeconds,
         signal: () => gone.signal,
       }),
@@ -105,7 +109,12 @@ function handshakeHeaders(
   const added = [
     ...['host', route.host, routeHeader, 'ui' satisfies SupervisorRoute, userHeader, visit.email],
     ...['x-request-id', requestId, 'x-forwarded-proto', deps.scheme],
-    ...['x-forwarded-for', clientAddress(client.remoteAddress), 'x-forwarded-host', route.host],
+    ...[
+      'x-forwarded-for',
+      clientAddress(deps.fronts, head, client.remoteAddress),
+      'x-forwarded-host',
+      route.host,
+    ],
   ]
   return forwardedHeaders(head, { added, cookie: deps.cookie.strip(headerList(head, 'cookie', '; ')) })
 }
