@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import { ingressUrl } from './ingress.ts'
 import type { ListeningPorts } from './ports.ts'
 
 /** Where this control plane is reached, by whom. */
@@ -17,12 +18,13 @@ export function addressesOf(config: Config, ports: ListeningPorts): Addresses {
   const host = here.includes(':') ? `[${here}]` : here
   const trimmed = (url: string) => url.replace(/\/+$/, '')
   const listening = `http://${host}:${ports.api}`
-  const publicUrl = trimmed(config.REEF_PUBLIC_URL ?? listening)
+  const edge = ingressUrl(config)
+  const publicUrl = trimmed(config.REEF_PUBLIC_URL ?? edge ?? listening)
   // On a laptop both names of the loopback address lead to the same dashboard.
   const loopback = here === '127.0.0.1' ? [`http://localhost:${ports.api}`, listening] : [listening]
   return {
     public: publicUrl,
-    proxy: trimmed(config.REEF_PROXY_PUBLIC_URL ?? `http://${host}:${ports.proxy}`),
+    proxy: trimmed(config.REEF_PROXY_PUBLIC_URL ?? edge ?? `http://${host}:${ports.proxy}`),
     internal: trimmed(config.REEF_INTERNAL_URL ?? listening),
     dashboardOrigins: [...new Set([new URL(publicUrl).origin, ...loopback])],
   }

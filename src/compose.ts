@@ -13,6 +13,7 @@ import { createInvitations } from './domain/accounts/invitations.ts'
 import { createMembers } from './domain/accounts/members.ts'
 import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
+import { createServedNames } from './domain/domains/served-names.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
 import { createOperators } from './domain/operators/operators.ts'
@@ -20,11 +21,13 @@ import { createOverviews } from './domain/operators/overview.ts'
 import type { SecretBox } from './domain/secrets/secret-box.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
 import { startUsageSweep } from './domain/usage/sweep.ts'
+import { createFronts, type Fronts } from './fronts.ts'
 import { registerDashboard } from './http/dashboard.ts'
 import { createRateLimits, type RateLimitOptions } from './http/rate-limit.ts'
 import { registerAdminRoutes } from './http/routes/admin.ts'
 import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
 import { registerAuthRoutes } from './http/routes/auth.ts'
+import { registerIngressRoutes } from './http/routes/ingress.ts'
 import { registerInstanceRoutes } from './http/routes/instances.ts'
 import { registerMeRoutes } from './http/routes/me.ts'
 import { registerOperationsRoutes } from './http/routes/operations.ts'
@@ -34,6 +37,7 @@ import { registerVisitRoutes } from './http/routes/visits.ts'
 import { createServer, type Server } from './http/server.ts'
 import { attachUpgrades } from './http/upgrades.ts'
 import { newId } from './ids.ts'
+import { type IngressPlan, ingressPlan, ingressToken } from './ingress.ts'
 import { attachLink, type Link } from './link/link.ts'
 import { type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
 import { registerModelGateway } from './models/gateway.ts'
@@ -53,6 +57,8 @@ import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 export interface ControlPlane {
   readonly url: string
   readonly proxyUrl: string
+  /** What the Caddy in front is to know, where one is asked for. */
+  readonly ingress: IngressPlan | undefined
   readonly server: Server
   readonly instances: Instances
   readonly drivers: ComputeDrivers
@@ -94,6 +100,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
   return {
     url: core.urls.public,
     proxyUrl: core.urls.proxy,
+    ingress: ingressPlan(config, core.urls, ports, options.secret),
     server,
     instances: core.instances,
     drivers: core.drivers,
@@ -116,7 +123,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       await link.close()
       await proxy.close()
       await server.close()
-      core.instances.close()
+      await core.instances.close()
     },
   }
 }
@@ -136,6 +143,7 @@ interface Core {
   instances: Instances
   visits: Visits
   secretBox: SecretBox
+  fronts: Fronts
   originOf(slug: string): string
 }
 
@@ -185,6 +193,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
       domain: config.REEF_DOMAIN,
       proxyPublicUrl: urls.proxy,
     }),
+    fronts: createFronts({ token: ingressToken(config, secret), trusted: config.REEF_TRUSTED_PROXIES }),
     secretBox: await openSecretBox(config.REEF_SECRETS_KEY_FILE, secret),
     originOf,
   }
@@ -194,7 +203,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
 async function openApi(core: Core): Promise<{ server: Server; link: Link; realtime: Realtime }> {
   const { options, urls, database, listener, authenticator, instances, catalogue } = core
   const { config, secret, log } = options
-  const server = await createServer({ log, version: core.version })
+  const server = await createServer({ log, version: core.version, fronts: core.fronts })
   const upgrades = attachUpgrades(server.server)
   const link = attachLink({
     upgrades,
@@ -223,6 +232,14 @@ async function openApi(core: Core): Promise<{ server: Server; link: Link; realti
   await registerAccountRoutes(core, server)
   registerInstanceRoutes(server, { authenticator, instances: instances.service, logs: link.logs })
   registerSessionRoutes(server, { authenticator, sessions: instances.sessions })
+  registerIngressRoutes(server, {
+    names: createServedNames({
+      domain: config.REEF_DOMAIN,
+      own: new Set([urls.public, urls.proxy].map((url) => new URL(url).hostname)),
+      slugExists: async (slug) => (await instances.targets.findBySlug(slug)) !== undefined,
+      isCustomDomain: async () => false,
+    }),
+  })
   registerVisitRoutes(server, { authenticator, visits: core.visits })
   await registerModelGateway(server, {
     secret,
@@ -287,6 +304,7 @@ function openProxy(core: Core): ProxyListener {
   return createProxy({
     authenticator: core.authenticator,
     targets: core.instances.targets,
+    attendance: core.instances.attendance,
     visits: core.visits,
     secret,
     clock,
@@ -294,6 +312,7 @@ function openProxy(core: Core): ProxyListener {
     domain: config.REEF_DOMAIN,
     publicUrl: core.urls.proxy,
     dashboardUrl: core.urls.public,
+    fronts: core.fronts,
     dashboardOrigins: core.urls.dashboardOrigins,
     localOpenclaw: config.REEF_LOCAL_OPENCLAW
       ? { url: config.REEF_LOCAL_OPENCLAW, token: config.REEF_LOCAL_OPENCLAW_TOKEN }

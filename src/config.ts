@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { isNetwork } from './fronts.ts'
 
 /**
  * All configuration, read once at start from the environment. Nothing else reads process.env.
@@ -54,7 +55,91 @@ const schema = z.strictObject({
     .string()
     .default('localhost')
     .describe('Instances answer at SLUG.DOMAIN. With localhost nothing needs to be set up.'),
-  REEF_DRIVER: z.enum(['process', 'fake']).default('process').describe('Compute driver for new instances.'),
+  REEF_INGRESS: z
+    .enum(['none', 'caddy'])
+    .default('none')
+    .describe('`caddy`: `reef up` runs Caddy in front of Reef, and people reach everything by https.'),
+  REEF_INGRESS_HTTP_PORT: port().default(80).describe('Port on which the ingress redirects to https.'),
+  REEF_INGRESS_HTTPS_PORT: port().default(443).describe('Port of the ingress, TCP and UDP (HTTP/3).'),
+  REEF_INGRESS_HOST: z
+    .string()
+    .optional()
+    .describe(
+      'Address that the ingress listens on. Default: all; with REEF_DOMAIN=localhost this machine only.',
+    ),
+  REEF_INGRESS_TLS: z
+    .string()
+    .regex(/^(internal|acme|[^:]+:[^:]+)$/, 'is internal, acme or CERTIFICATE.pem:KEY.pem')
+    .optional()
+    .describe(
+      'Where certificates come from: `internal` (Caddy’s own authority), `acme` (Let’s Encrypt) or CERTIFICATE.pem:KEY.pem for DOMAIN and *.DOMAIN. Default: acme, or internal for names that are not public.',
+    ),
+  REEF_ACME_EMAIL: z.email().optional().describe('Address that the certificate authority may write to.'),
+  REEF_INGRESS_TOKEN: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{32,128}$/, 'needs 32 to 128 letters, digits, _ or -')
+    .optional()
+    .describe('Shared with a Caddy that you run yourself (deploy/caddy). Default: from the root secret.'),
+  REEF_TRUSTED_PROXIES: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .refine((networks) => networks.every(isNetwork), 'is a list of addresses and networks like 10.0.0.0/8')
+    .describe(
+      'Reverse proxies of your own in front of Reef, comma-separated addresses or networks: their X-Forwarded-For is believed, nobody else’s.',
+    ),
+  REEF_DRIVER: z
+    .enum(['process', 'docker', 'fake'])
+    .default('process')
+    .describe('Compute driver for new instances.'),
+  REEF_DOCKER_HOSTS: z
+    .string()
+    .default('local=unix:///var/run/docker.sock')
+    .describe(
+      'Docker hosts, comma-separated: NAME=unix:///PATH or NAME=tcp://HOST:PORT[?gate=ADDRESS:PORT], over TLS.',
+    ),
+  REEF_DOCKER_CERTS: z
+    .string()
+    .optional()
+    .describe('Directory with ca.pem, cert.pem and key.pem for remote Docker hosts, or a folder per host.'),
+  REEF_DOCKER_IMAGE: z
+    .string()
+    .default('reef-instance:local')
+    .describe('Image of instances; `npm run image` builds it.'),
+  REEF_DOCKER_GATE_IMAGE: z
+    .string()
+    .default('reef-gate:local')
+    .describe('Image of the gate, one container per Docker host; `npm run image` builds it.'),
+  REEF_DOCKER_NETWORK: z
+    .string()
+    .default('10.213.0.0/16')
+    .describe('Addresses for the instances’ networks, 16 for each; nothing else of the host may use them.'),
+  REEF_DOCKER_PLAN: z
+    .enum(['standard', 'lean'])
+    .default('standard')
+    .describe('Limits of an instance: standard 2048 MiB, 2 CPUs, 512 processes; lean 1280 MiB, 1 CPU, 256.'),
+  REEF_DOCKER_MEMORY_MEBIBYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .optional()
+    .describe('Memory of an instance, if not the plan’s.'),
+  REEF_DOCKER_CPUS: z.coerce
+    .number()
+    .min(0.25)
+    .optional()
+    .describe('CPUs of an instance, if not the plan’s.'),
+  REEF_DOCKER_PIDS: z.coerce
+    .number()
+    .int()
+    .min(128)
+    .optional()
+    .describe('Processes of an instance, if not the plan’s.'),
   REEF_PROCESS_DRIVER_MULTI_USER: z
     .enum(['no', 'i-understand-it-isolates-nothing'])
     .default('no')

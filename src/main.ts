@@ -8,6 +8,7 @@ import { startEmbeddedPostgres } from './db/embedded.ts'
 import { openListener } from './db/listen.ts'
 import { migrate } from './db/migrate.ts'
 import { loginUrl } from './db/roles.ts'
+import type { IngressPlan } from './ingress.ts'
 import { choosePorts } from './ports.ts'
 import { openRootSecret } from './secrets.ts'
 import { openLog } from './telemetry/log.ts'
@@ -22,6 +23,8 @@ export interface StartProgress {
 export interface RunningReef {
   url: string
   proxyUrl: string
+  /** Set when a Caddy is to run in front; whoever starts Reef starts it too. */
+  ingress?: IngressPlan | undefined
   /** What the operator should know, one sentence each. */
   notices: string[]
   /** Stops listening, lets work in flight finish, then the private database. Never throws. */
@@ -106,7 +109,13 @@ export async function startReef(
     await controlPlane.listen()
     directory.describe(controlPlane.url)
     const notices = await controlPlane.notices()
-    return { url: controlPlane.url, proxyUrl: controlPlane.proxyUrl, notices, stop }
+    return {
+      url: controlPlane.url,
+      proxyUrl: controlPlane.proxyUrl,
+      ingress: controlPlane.ingress,
+      notices,
+      stop,
+    }
   } catch (error) {
     await stop()
     throw error

@@ -17,9 +17,12 @@ import {
 } from 'fastify-type-provider-zod'
 import type { Authenticator, Principal } from '../domain/accounts/principal.ts'
 import { notFound } from '../errors.ts'
+import { createFronts, type Fronts } from '../fronts.ts'
 import { newId } from '../ids.ts'
+import { randomToken } from '../secrets.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { errorBody, handleError } from './errors.ts'
+import { believeFronts } from './forwarded.ts'
 import { organizationHeader } from './schemas/common.ts'
 
 export type Server = FastifyInstance<
@@ -40,20 +43,27 @@ declare module 'fastify' {
 export interface ServerOptions {
   log: Logger
   version: string
-  /** Reverse proxies in front of Reef whose X-Forwarded-For is believed; none by default. */
-  trustProxy?: string[]
+  /** Reverse proxies whose word on the client's address is believed; none without it. */
+  fronts?: Fronts
 }
 
 /** Bodies of the API are small; routes that take more say so themselves. */
 const bodyBytesMax = 256 * 1024
 
 export async function createServer(options: ServerOptions): Promise<Server> {
+  const fronts = options.fronts ?? createFronts({ token: randomToken(), trusted: [] })
   const app = Fastify({
     loggerInstance: options.log as FastifyBaseLogger,
     bodyLimit: bodyBytesMax,
     // Slow clients may not hold a connection without finishing their request.
     requestTimeout: 30_000,
-    trustProxy: options.trustProxy ?? false,
+    // What is left of X-Forwarded-For once `believeFronts` has run can be trusted, whoever sent it.
+    trustProxy: true,
+    // The one place that sees each request before Fastify reads its headers.
+    rewriteUrl: (request) => {
+      believeFronts(request as IncomingMessage, fronts)
+      return request.url as string
+    },
     genReqId: () => newId(),
     requestIdHeader: false,
     // Requests are counted in metrics; only what goes wrong is logged.

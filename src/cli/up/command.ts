@@ -1,9 +1,12 @@
 import type { Command } from 'commander'
 import { readConfig } from '../../config.ts'
+import type { IngressPlan } from '../../ingress.ts'
 import type { RunningReef, startReef } from '../../main.ts'
 import { CliError, exitCodes } from '../failure.ts'
 import { createStepDisplay, type StepDisplay } from '../steps.ts'
+import { type Caddy, findCaddy } from './caddy.ts'
 import { buildDashboard, isDashboardStale } from './dashboard.ts'
+import { type Ingress, startIngress } from './ingress.ts'
 import { describeStartFailure } from './start-failure.ts'
 
 export interface UpOptions {
@@ -12,6 +15,7 @@ export interface UpOptions {
   dataDir?: string
   driver?: string
   poolSize?: string
+  ingress?: string
 }
 
 export interface UpParts {
@@ -30,6 +34,7 @@ export function addUpCommand(program: Command): void {
     .option('--data-dir <directory>', 'where Reef keeps its data (REEF_DATA_DIR)')
     .option('--driver <name>', 'compute driver for new instances (REEF_DRIVER)')
     .option('--pool-size <count>', 'slots kept booted for the next person (POOL_SIZE)')
+    .option('--ingress <name>', 'caddy: run Caddy in front, for https (REEF_INGRESS)')
     .addHelpText(
       'after',
       `
@@ -57,6 +62,7 @@ export function environmentOf(
     REEF_DATA_DIR: options.dataDir,
     REEF_DRIVER: options.driver,
     POOL_SIZE: options.poolSize,
+    REEF_INGRESS: options.ingress,
   }
   const set = Object.entries(given).filter(([, value]) => value !== undefined)
   return { ...environment, ...Object.fromEntries(set) }
@@ -68,13 +74,17 @@ export async function runUp(options: UpOptions, parts: UpParts): Promise<void> {
   const interruption = listenForInterruption(steps)
   try {
     const config = readConfig(environmentOf(options, process.env))
+    // Before anything is started: what is missing should not take a minute to say.
+    const caddy = config.REEF_INGRESS === 'caddy' ? await findCaddy() : undefined
     await parts.prepareDashboard(steps)
     const reef = await parts.startReef(config, (step) => steps.show(step))
+    const ingress = caddy && reef.ingress && (await openIngress(reef, reef.ingress, caddy, steps))
     steps.end()
     if (!interruption.requested) announce(reef)
     await interruption.wait
     steps.show({ name: 'Stopped', state: 'start' })
-    await reef.stop()
+    // Together: what Caddy holds open ends when Reef's own listeners close.
+    await Promise.all([ingress?.stop(), reef.stop()])
     steps.show({ name: 'Stopped', state: 'done' })
   } catch (error) {
     steps.end()
@@ -83,6 +93,24 @@ export async function runUp(options: UpOptions, parts: UpParts): Promise<void> {
   }
   // Whatever still holds the process, such as a client's idle connection, has had its notice.
   process.exit(exitCodes.ok)
+}
+
+/** A Reef that people cannot reach is stopped again. */
+async function openIngress(
+  reef: RunningReef,
+  plan: IngressPlan,
+  caddy: Caddy,
+  steps: StepDisplay,
+): Promise<Ingress> {
+  steps.show({ name: 'Ingress', state: 'start' })
+  try {
+    const ingress = await startIngress(plan, { caddy, onNotice: (notice) => console.error(notice) })
+    steps.show({ name: 'Ingress', state: 'done', detail: `Caddy ${caddy.version}` })
+    return ingress
+  } catch (error) {
+    await reef.stop()
+    throw error
+  }
 }
 
 async function prepareDashboard(steps: StepDisplay): Promise<void> {

@@ -4,6 +4,7 @@ import { notFound, unavailable } from '../../errors.ts'
 import { sameSecret } from '../../secrets.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { errorBodySchema } from '../errors.ts'
+import { isLoopback, wasForwarded } from '../forwarded.ts'
 import { infoSchema } from '../schemas/instances.ts'
 import type { Server } from '../server.ts'
 
@@ -49,7 +50,7 @@ export function registerOperationsRoutes(app: Server, deps: OperationsDeps): voi
     const given = request.headers.authorization?.replace(/^Bearer /, '')
     const allowed = deps.metricsToken
       ? given !== undefined && sameSecret(given, deps.metricsToken)
-      : isLoopback(request.socket.remoteAddress)
+      : isLoopback(request.socket.remoteAddress) && !wasForwarded(request.raw)
     if (!allowed) throw notFound('metrics are for operators')
     const { contentType, text } = await deps.metrics.render()
     return reply.type(contentType).send(text)
@@ -75,8 +76,4 @@ export function registerOperationsRoutes(app: Server, deps: OperationsDeps): voi
       reply.elapsedTime / 1000,
     )
   })
-}
-
-function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && /^(::ffff:)?127\.|^::1$/.test(address)
 }

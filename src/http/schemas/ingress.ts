@@ -1,0 +1,3 @@
+import { z } from 'zod'
+
+export const askQuerySchema = z.object({ domain: z.string().max(253) })
