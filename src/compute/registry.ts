@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listen.ts'
 import type { ComputeCapabilities, ComputeDriver } from '../domain/instances/compute.ts'
 import type { ComputeDrivers } from '../domain/instances/drivers.ts'
+import { gateToken } from '../gate/token.ts'
 import type { RootSecret } from '../secrets.ts'
 import type { Logger } from '../telemetry/log.ts'
 
@@ -14,8 +15,20 @@ export interface DriverContext {
   database: Database
   listener: Listener
   log: Logger
+  docker?: DockerSettings
   /** The program that runs in each slot of the process driver, if not the supervisor itself. */
   supervisorEntry?: string
+}
+
+/** Settings of the Docker driver, as the configuration has them. */
+interface DockerSettings {
+  hosts: string
+  certificatesDirectory: string | undefined
+  image: string
+  gateImage: string
+  network: string
+  /** Of the API, as other machines reach it. */
+  controlUrl: string
 }
 
 interface Registered {
@@ -28,6 +41,7 @@ const supervisorEntry = fileURLToPath(new URL('../../supervisor/main.ts', import
 /** Every driver, one line each; what it needs is loaded when it is first used. */
 const registry = {
   process: { isolation: 'none', load: loadProcessDriver },
+  docker: { isolation: 'container', load: loadDockerDriver },
   fake: { isolation: 'container', load: loadFakeDriver },
 } satisfies Record<string, Registered>
 
@@ -39,6 +53,20 @@ async function loadProcessDriver(context: DriverContext): Promise<ComputeDriver>
     directory: join(context.dataDirectory, 'slots'),
     reefId: reefId(context.secret),
     supervisorEntry: context.supervisorEntry ?? supervisorEntry,
+  })
+}
+
+async function loadDockerDriver({ docker, secret }: DriverContext): Promise<ComputeDriver> {
+  if (!docker) throw new Error('The Docker driver has no settings here.')
+  const [{ createDockerDriver }, { parseHosts }] = await Promise.all([
+    import('./docker/driver.ts'),
+    import('./docker/host-address.ts'),
+  ])
+  return createDockerDriver({
+    ...docker,
+    reefId: reefId(secret),
+    hosts: parseHosts(docker.hosts),
+    gateToken: (hostName) => gateToken(secret, hostName),
   })
 }
 

@@ -52,6 +52,12 @@ export interface ComputeDriver {
   /** Only with `capabilities.freeze`, on a running machine: reclaims what it has not touched lately, down to `toBytes`. */
   trim?(handle: Handle, options: { toBytes: number }): Promise<{ residentBytes: number }>
 
+  /**
+   * Addresses of this machine on which its slots reach the control plane, beside the one that it listens on anyway;
+   * asked for once, before it listens. Each is only reachable from where the slots are.
+   */
+  listenAddresses?(): Promise<string[]>
+
   /** The machines' hosts with their memory as it is now; without the method the driver's capacity is not ours to count. */
   hosts?(): Promise<HostReport[]>
 }

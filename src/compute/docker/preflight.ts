@@ -1,0 +1,66 @@
+import type { PreflightCheck } from '../../domain/instances/compute.ts'
+import type { Engine } from './engine.ts'
+import { toComputeError } from './errors.ts'
+import { findImage } from './images.ts'
+
+/** Of Docker 20.10, which has control groups of version 2 and every option that is used here. */
+const apiVersionMin = 1.41
+
+/** What a host must have before slots are made on it. Never throws. */
+export async function checkHost(
+  engine: Engine,
+  options: { image: string; gateImage: string },
+  named: boolean,
+): Promise<PreflightCheck[]> {
+  const prefix = named ? `${engine.host.name}: ` : ''
+  const check = (name: string, ok: boolean, detail: string): PreflightCheck => ({
+    name: `${prefix}${name}`,
+    ok,
+    detail,
+  })
+  try {
+    const [version, info] = await Promise.all([engine.docker.version(), engine.docker.info()])
+    const api = Number(version.ApiVersion)
+    const images = await Promise.all(
+      [options.image, options.gateImage].map(async (reference) => {
+        const image = await findImage(engine, reference)
+        return check(
+          `image ${reference}`,
+          image !== undefined,
+          image ? `${reference} is there (${image.id.slice(7, 19)}).` : remedyOf(reference),
+        )
+      }),
+    )
+    return [
+      check(
+        'docker',
+        api >= apiVersionMin,
+        api >= apiVersionMin
+          ? `Docker ${version.Version} answers at ${engine.host.url}.`
+          : `Docker ${version.Version} speaks API ${version.ApiVersion}; ${apiVersionMin} (Docker 20.10) is needed.`,
+      ),
+      ...images,
+      check('control groups', true, `Version ${info.CgroupVersion ?? '1'}.`),
+      check(
+        'swap limit',
+        info.SwapLimit !== false,
+        info.SwapLimit !== false
+          ? 'Memory and swap are limited together.'
+          : 'The kernel does not limit swap, so an instance can use more than its memory. Start the kernel with swapaccount=1.',
+      ),
+    ]
+  } catch (error) {
+    const { message } = toComputeError(error, engine.host)
+    return [
+      check(
+        'docker',
+        false,
+        `${message} Start it (systemctl start docker), let this user use it (usermod -aG docker USER), or name another host: REEF_DOCKER_HOSTS`,
+      ),
+    ]
+  }
+}
+
+function remedyOf(reference: string): string {
+  return `There is no image ${reference}. Build it: npm run image`
+}
