@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { afterAll } from 'vitest'
+import { requireComponent } from '../../test/support/components.ts'
+import { docker, dockerOrNot, openTestReef, type TestReef } from '../../test/support/docker.ts'
 import { type ConformanceSubject, describeConformance } from './conformance.ts'
 import { createFakeDriver } from './fake/driver.ts'
 import { createFakeMachines } from './fake/machines.ts'
@@ -60,3 +63,36 @@ describeConformance('fake', async (): Promise<ConformanceSubject> => {
     dispose: async () => undefined,
   }
 })
+
+if (requireComponent('docker')) {
+  let reef: TestReef | undefined
+  afterAll(() => reef?.dispose())
+
+  describeConformance('docker', async (): Promise<ConformanceSubject> => {
+    reef ??= await openTestReef('10.214.0.0/24')
+    const { open, nameOf } = reef
+    const inSlot = (slotId: string, script: string): Promise<string | undefined> =>
+      dockerOrNot('exec', '--workdir', '/home/agent/.openclaw', nameOf(slotId), 'bash', '-c', script)
+    const booted = (slotId: string): Promise<string | undefined> =>
+      inSlot(slotId, 'until [ -e boots ]; do sleep 0.05; done')
+    return {
+      open: () => open(),
+      countRunning: async (slotId) => {
+        const running = ['--filter', 'status=running', '--filter', `label=reef.slot=${slotId}`]
+        return (await docker('ps', '--quiet', ...running)).split('\n').filter(Boolean).length
+      },
+      writeState: async (slotId, text) => void (await inSlot(slotId, `printf %s ${text} > state`)),
+      readState: (slotId) => inSlot(slotId, 'cat state'),
+      crash: async (slotId) => {
+        await booted(slotId)
+        // Once more than the engine itself starts it again.
+        await inSlot(slotId, 'echo 5 > crash.draft && mv crash.draft crash')
+      },
+      ignoreStop: async (slotId) => {
+        await booted(slotId)
+        await inSlot(slotId, 'touch ignore-stop')
+      },
+      dispose: async () => undefined,
+    }
+  })
+}

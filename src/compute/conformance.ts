@@ -169,13 +169,13 @@ function newSpec(): SlotSpec {
   }
 }
 
-/** Observes until the phase is one of those meant; fails with the last observation after ten seconds. */
+/** Observes until the phase is one of those meant; fails with the last observation after twenty seconds. */
 async function observed(
   driver: ComputeDriver,
   handle: Handle,
   ...phases: Observation['phase'][]
 ): Promise<Observation> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 20_000
   for (;;) {
     const observation = await driver.observe(handle)
     if (phases.includes(observation.phase)) return observation

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 /**
  * A real process in place of the supervisor: it keeps state, listens on its port, and misbehaves when a file in its
- * directory says so. Used by the tests of the process driver.
+ * directory says so. Used by the tests of the drivers.
  */
 const directory = process.env.REEF_SLOT_DIR as string
 const control = JSON.parse(readFileSync(join(directory, 'control.json'), 'utf8')) as { port: number }
@@ -20,11 +20,18 @@ process.on('SIGTERM', () => {
   process.exit(0)
 })
 
-createServer((_request, response) => response.end('stand-in')).listen(control.port, '127.0.0.1')
+createServer((_request, response) => response.end('stand-in')).listen(
+  control.port,
+  process.env.REEF_SUPERVISOR_HOST ?? '127.0.0.1',
+)
 setInterval(() => {
   if (existsSync(join(directory, 'chatter'))) process.stdout.write(`${randomBytes(8_000).toString('hex')}\n`)
-  if (!existsSync(join(directory, 'crash'))) return
-  rmSync(join(directory, 'crash'))
+  const crash = join(directory, 'crash')
+  if (!existsSync(crash)) return
+  // How often it should crash again, for a machine that is started again by itself.
+  const more = Number(readFileSync(crash, 'utf8'))
+  if (more > 0) writeFileSync(crash, String(more - 1))
+  else rmSync(crash)
   process.stderr.write('stand-in crashes as told\n')
   process.exit(7)
 }, 20)

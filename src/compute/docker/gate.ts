@@ -139,7 +139,6 @@ export function createGates(options: GateOptions) {
       NetworkMode: names.outer,
       Mounts: [{ Type: 'volume', Source: names.gate, Target: secretDirectory }],
       Tmpfs: { '/tmp': 'rw,nosuid,nodev,noexec,size=16m' },
-      Ulimits: [{ Name: 'nofile', Soft: 65_536, Hard: 65_536 }],
       PortBindings: {
         [`${inboundPort}/tcp`]: [
           { HostIp: engine.host.gate?.address ?? '127.0.0.1', HostPort: String(port) },

@@ -70,10 +70,6 @@ export function instanceContainer(profile: InstanceProfile): Docker.ContainerCre
         '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=512m`,
         '/home/agent': `rw,nosuid,nodev,exec,mode=700,${owned},size=512m`,
       },
-      Ulimits: [
-        { Name: 'nofile', Soft: 16_384, Hard: 16_384 },
-        { Name: 'core', Soft: 0, Hard: 0 },
-      ],
     },
     NetworkingConfig: {
       EndpointsConfig: { [name]: { IPAMConfig: { IPv4Address: addresses.instance } } },
