@@ -2,6 +2,7 @@ import { createIdentity } from './adapters/identity/better-auth.ts'
 import { openSecretBox } from './adapters/secret-box/open.ts'
 import { type Addresses, addressesOf } from './addresses.ts'
 import { systemClock as clock } from './clock.ts'
+import { dockerSettings, planLimits } from './compute/docker/settings.ts'
 import { openDrivers } from './compute/registry.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/database.ts'
@@ -22,7 +23,9 @@ import type { SecretBox } from './domain/secrets/secret-box.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
 import { startUsageSweep } from './domain/usage/sweep.ts'
 import { createFronts, type Fronts } from './fronts.ts'
+import { attachGates, type Gates } from './gate/gates.ts'
 import { registerDashboard } from './http/dashboard.ts'
+import { listenBeside } from './http/listen-beside.ts'
 import { createRateLimits, type RateLimitOptions } from './http/rate-limit.ts'
 import { registerAdminRoutes } from './http/routes/admin.ts'
 import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
@@ -36,6 +39,7 @@ import { registerSessionRoutes } from './http/routes/sessions.ts'
 import { registerVisitRoutes } from './http/routes/visits.ts'
 import { createServer, type Server } from './http/server.ts'
 import { attachUpgrades } from './http/upgrades.ts'
+import { idleSettings } from './idle-settings.ts'
 import { newId } from './ids.ts'
 import { type IngressPlan, ingressPlan, ingressToken } from './ingress.ts'
 import { attachLink, type Link } from './link/link.ts'
@@ -84,18 +88,17 @@ export interface ComposeOptions {
   rateLimits?: RateLimitOptions
 }
 
-/** OpenClaw with the memory it was measured to need, on any driver that can limit it. */
-const slotLimits = { memoryMebibytes: 2048, cpus: 2, pids: 512 }
 /** How long a supervisor lets turns finish when its instance is stopped. */
 const drainGraceSeconds = 15
 
 /** The only file that knows every concrete part: makes them and hands each what it needs. Nothing runs before `listen`. */
 export async function compose(options: ComposeOptions): Promise<ControlPlane> {
   const core = await openCore(options)
-  const { server, link, realtime } = await openApi(core)
+  const { server, link, gates, realtime } = await openApi(core)
   const proxy = openProxy(core)
   const { config, ports, log } = options
   let usageSweep: { stop(): Promise<void> } | undefined
+  let closeBeside: (() => Promise<void>) | undefined
 
   return {
     url: core.urls.public,
@@ -106,6 +109,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
     drivers: core.drivers,
     listen: async () => {
       await server.listen({ host: config.REEF_HOST, port: ports.api })
+      closeBeside = await listenBeside(server.server, await addressesBeside(core), ports.api)
       await proxy.listen(config.REEF_HOST, ports.proxy)
       await core.instances.reconciler.start()
       usageSweep = startUsageSweep({
@@ -120,8 +124,10 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       if (stopMachines) await core.instances.reconciler.stopAllMachines()
       await usageSweep?.stop()
       await realtime.close()
+      await gates.close()
       await link.close()
       await proxy.close()
+      await closeBeside?.()
       await server.close()
       await core.instances.close()
     },
@@ -153,7 +159,14 @@ async function openCore(options: ComposeOptions): Promise<Core> {
   const nodeId = newId()
   const catalogue = modelCatalogue(config)
   const drivers = await openDrivers(
-    { dataDirectory: config.REEF_DATA_DIR, secret, database, listener, log },
+    {
+      dataDirectory: config.REEF_DATA_DIR,
+      secret,
+      database,
+      listener,
+      log,
+      docker: dockerSettings(config, urls.internal),
+    },
     config.REEF_DRIVER,
   )
   const originOf = (slug: string) => instanceOrigin(urls.proxy, config.REEF_DOMAIN, slug)
@@ -166,13 +179,14 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     internalUrl: urls.internal,
     drivers,
     plan: {
-      specVersion: await readSpecVersion(),
+      specVersion: (await drivers.current.specVersion?.()) ?? (await readSpecVersion()),
       linkUrl: `${urls.internal.replace(/^http/, 'ws')}/link`,
-      limits: slotLimits,
+      limits: planLimits(config),
     },
     poolSize: config.POOL_SIZE,
     multiUser: config.REEF_PROCESS_DRIVER_MULTI_USER !== 'no',
     addressOf: originOf,
+    idle: idleSettings(config),
   })
   return {
     options,
@@ -200,7 +214,9 @@ async function openCore(options: ComposeOptions): Promise<Core> {
 }
 
 /** Dashboard, API, model gateway, links and browsers' WebSockets: one listener. */
-async function openApi(core: Core): Promise<{ server: Server; link: Link; realtime: Realtime }> {
+async function openApi(
+  core: Core,
+): Promise<{ server: Server; link: Link; gates: Gates; realtime: Realtime }> {
   const { options, urls, database, listener, authenticator, instances, catalogue } = core
   const { config, secret, log } = options
   const server = await createServer({ log, version: core.version, fronts: core.fronts })
@@ -220,6 +236,14 @@ async function openApi(core: Core): Promise<{ server: Server; link: Link; realti
       modelKey: (slotId) => modelKey(secret, slotId),
       origins: (slug) => [core.originOf(slug)],
     },
+  })
+  const gates = attachGates({
+    upgrades,
+    database,
+    listener,
+    secret,
+    log,
+    openPermitted: config.REEF_EGRESS_OPEN,
   })
   const realtime = attachRealtime({
     upgrades,
@@ -268,7 +292,7 @@ async function openApi(core: Core): Promise<{ server: Server; link: Link; realti
     directory: options.dashboardDirectory,
     connectTo: () => [urls.proxy, urls.public.replace(/^http/, 'ws')],
   })
-  return { server, link, realtime }
+  return { server, link, gates, realtime }
 }
 
 async function registerAccountRoutes(core: Core, server: Server): Promise<void> {
@@ -319,6 +343,12 @@ function openProxy(core: Core): ProxyListener {
       : undefined,
     onRequest: ({ route, status, seconds }) => core.metrics.observeProxy(route, status, seconds),
   })
+}
+
+/** Where only slots can reach this control plane, which otherwise listens on the loopback; a wildcard covers them all. */
+async function addressesBeside({ drivers, options }: Core): Promise<string[]> {
+  if (['0.0.0.0', '::'].includes(options.config.REEF_HOST)) return []
+  return (await drivers.current.listenAddresses?.()) ?? []
 }
 
 async function noticesOf(core: Core): Promise<string[]> {

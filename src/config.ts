@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { parseIdleTime } from './domain/instances/idle-plans.ts'
 import { isNetwork } from './fronts.ts'
 
 /**
@@ -140,6 +141,9 @@ const schema = z.strictObject({
     .min(128)
     .optional()
     .describe('Processes of an instance, if not the plan’s.'),
+  REEF_EGRESS_OPEN: flag('0').describe(
+    'Whether organizations may let instances reach every public address instead of listed domains (1: they may).',
+  ),
   REEF_PROCESS_DRIVER_MULTI_USER: z
     .enum(['no', 'i-understand-it-isolates-nothing'])
     .default('no')
@@ -153,6 +157,14 @@ const schema = z.strictObject({
     .max(1000)
     .default(1)
     .describe('Slots kept booted for the next person.'),
+  REEF_IDLE_SUSPEND: idle('Suspends an instance that nobody has used for this long. Default 2m'),
+  REEF_IDLE_FREEZE: idle('Moves a suspended instance’s memory out of RAM. Default 10m'),
+  REEF_IDLE_DISK: idle('Moves that memory on to disk, where the host can. Default 2h'),
+  REEF_IDLE_STOP: idle(
+    'Stops an instance that nobody has used for this long; it wakes by a boot. Default 3d',
+  ),
+  REEF_IDLE_ARCHIVE: idle('Removes its machine and keeps its backup, where there is one. Default 30d'),
+  REEF_IDLE_DELETE: idle('Deletes it for good. Default off'),
   REEF_LOCAL_OPENCLAW: z
     .url()
     .optional()
@@ -204,6 +216,16 @@ export const configSchema = schema
 
 function port() {
   return z.coerce.number().int().min(1).max(65_535)
+}
+
+/** Seconds, or null for never; absent: as the plan says. */
+function idle(what: string) {
+  return z
+    .string()
+    .refine((text) => parseIdleTime(text) !== undefined, 'is a time like 90s, 2m, 3h or 30d, or off')
+    .transform((text) => parseIdleTime(text) ?? null)
+    .optional()
+    .describe(`${what}; a time like 90s, 2m, 3h, 30d, or off.`)
 }
 
 function flag(standard: '0' | '1') {

@@ -1,5 +1,4 @@
 import type { ColumnType, Generated } from 'kysely'
-import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
 import type {
   BackupAlarmsTable,
   BackupDrillsTable,
@@ -8,6 +7,13 @@ import type {
   BackupsTable,
   RestoresTable,
 } from './tables/backups.ts'
+import type {
+  EgressDeniedTable,
+  EgressRulesTable,
+  EgressSettingsTable,
+  EgressTrafficTable,
+} from './tables/egress.ts'
+import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
 import type { OperatorsTable } from './tables/operators.ts'
 
 /** The tables as the application sees them, column for column what `migrations/*.sql` create. */
@@ -29,6 +35,10 @@ export interface Tables {
   instance_samples: InstanceSamplesTable
   model_calls: ModelCallsTable
   visit_tickets: VisitTicketsTable
+  egress_settings: EgressSettingsTable
+  egress_rules: EgressRulesTable
+  egress_denied: EgressDeniedTable
+  egress_traffic: EgressTrafficTable
   backup_keys: BackupKeysTable
   backups: BackupsTable
   restores: RestoresTable
