@@ -29,6 +29,8 @@ export interface Connection {
   close(code: number, reason: string): void
   /** Sends a ping, or gives the connection up when nothing has come for `silenceMillisecondsMax`. */
   probe(silenceMillisecondsMax: number): void
+  /** The other end's machine stands still: its silence means nothing until it goes on. */
+  excuse(): void
 }
 
 /** Close codes of our own; a supervisor treats each like any other end and dials again. */
@@ -121,6 +123,9 @@ export function openConnection(
   return {
     send,
     close,
+    excuse: () => {
+      heardAt = performance.now()
+    },
     probe: (silenceMillisecondsMax) => {
       if (socket.readyState !== socket.OPEN) return
       // While we do not read, its silence is our doing.

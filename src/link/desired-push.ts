@@ -63,6 +63,9 @@ function compare(slot: LinkedSlot, facts: DesiredFacts | undefined, sources: Des
     return
   }
   slot.instanceId = facts.instance?.id ?? null
+  const still = facts.wanted === 'suspended'
+  if (slot.still !== still) slot.connection.excuse()
+  slot.still = still
   const desired = desiredOf(facts, sources)
   const text = JSON.stringify(desired)
   if (text === slot.desired) return

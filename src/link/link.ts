@@ -73,8 +73,9 @@ export function attachLink(options: LinkOptions): Link {
   const timers = [
     setInterval(
       () => {
-        for (const { connection } of linked.values())
-          connection.probe(silentHeartbeatsMax * heartbeatSeconds * 1000)
+        for (const { connection, still } of linked.values())
+          if (still) connection.excuse()
+          else connection.probe(silentHeartbeatsMax * heartbeatSeconds * 1000)
       },
       (heartbeatSeconds * 1000) / 2,
     ),

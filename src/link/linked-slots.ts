@@ -6,6 +6,8 @@ export interface LinkedSlot {
   hold: Hold
   connection: Connection
   instanceId: string | null
+  /** Its machine stands still, or is about to. */
+  still: boolean
   /** What its supervisor was last told to do, as JSON. */
   desired: string
 }

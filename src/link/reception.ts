@@ -109,6 +109,7 @@ async function welcome(
   // Two connections of one slot may get here in another order than the database admitted them; the later one stays.
   const isNewest = !other || other.hold.connectedAt < hold.connectedAt
   if (isNewest) deps.linked.set(hold.slotId, slot)
+    still: facts.wanted === 'suspended',
   ;(isNewest ? other?.connection : connection)?.close(closeCodes.replaced, replacedReason)
   connection.send({
     type: 'welcome',

@@ -1,4 +1,4 @@
-import { type SqlBool, sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { FromSupervisor } from '../../supervisor/protocol.ts'
 import type { Database, Trx } from '../db/database.ts'
 import { notify } from '../db/notify.ts'
@@ -128,6 +128,10 @@ export function recordHeartbeat(database: Database, hold: Hold, beat: Heartbeat)
         cpu_percent: beat.cpuPercent,
       })
       .returning('instance_id')
+        turns_in_flight: beat.turnsInFlight,
+        next_wake_at: beat.nextWakeAt ? timeOf(beat.nextWakeAt) : null,
+        ...(beat.turnsInFlight > 0 ? { busy_at: sql<Date>`clock_timestamp()` } : {}),
+        ...(beat.activeAt ? { active_at: seenAt(beat.activeAt, beat.at) } : {}),
       .executeTakeFirst()
     if (!counted) return isHeld(trx, hold)
     if (counted.instance_id)
@@ -142,6 +146,18 @@ export function recordHeartbeat(database: Database, hold: Hold, beat: Heartbeat)
 
 /**
  * Gives the link up. `ready` stays as last known when the connection merely ended: OpenClaw goes on serving while a
+function timeOf(text: string): Date | null {
+  const time = new Date(text)
+  return Number.isNaN(time.getTime()) ? null : time
+}
+
+/** By our clock: how long ago it was is what the supervisor knows, whatever its own clock says. */
+function seenAt(activeAt: string, at: string): RawBuilder<Date> {
+  const agoSeconds = Math.max(0, (Date.parse(at) - Date.parse(activeAt)) / 1000)
+  if (Number.isNaN(agoSeconds)) return sql<Date>`active_at`
+  return sql<Date>`greatest(active_at, clock_timestamp() - make_interval(secs => ${agoSeconds}))`
+}
+
  * control plane restarts, and traffic need not stop for that. It is cleared when the other end has gone silent.
  */
 export function release(database: Database, hold: Hold, silent: boolean): Promise<void> {
@@ -152,7 +168,8 @@ export function release(database: Database, hold: Hold, silent: boolean): Promis
         link_connected_at: null,
         updated_at: sql<Date>`clock_timestamp()`,
         next_reconcile_at: sql<Date>`clock_timestamp()`,
-        ...(silent ? { ready: false } : {}),
+        // A machine that stands still is silent, and is as ready as before when it goes on.
+        ...(silent ? { ready: sql<boolean>`ready and phase = 'suspended'` } : {}),
       })
       .returning('instance_id')
       .executeTakeFirst()
@@ -179,7 +196,7 @@ export function clearExpired(database: Database, leaseSeconds: number): Promise<
       .where('ready', '=', true)
       .where('phase', '<>', 'suspended')
       .where(
-        sql<SqlBool>`greatest(heartbeat_at, link_connected_at) < clock_timestamp() - make_interval(secs => ${leaseSeconds})`,
+        sql<SqlBool>`greatest(heartbeat_at, link_connected_at, resumed_at) < clock_timestamp() - make_interval(secs => ${leaseSeconds})`,
       )
       .returning(['id', 'instance_id'])
       .execute()
