@@ -38,6 +38,8 @@ export interface LinkDependencies {
   readStatus(): Status
   readUsage(): Promise<Usage>
   onDesired(desired: Desired): void
+  /** Something to be done once; what it resolves with is the answer. */
+  onCall(method: string, params: unknown): Promise<unknown>
   /** The control plane will never take this slot again, or the lease has run out. Called at most once. */
   onOver(reason: string): void
 }
@@ -174,8 +176,20 @@ export function createLink(deps: LinkDependencies): Link {
       case 'lease':
         renewLease(message.leaseSeconds)
         return
+      case 'call':
+        void answerCall(message.id, message.method, message.params)
+        return
       default:
         message satisfies never
+    }
+  }
+
+  async function answerCall(id: string, method: string, params: unknown): Promise<void> {
+    try {
+      send({ type: 'result', id, value: await deps.onCall(method, params) })
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      send({ type: 'result', id, error: { code: 'failed', message } })
     }
   }
 

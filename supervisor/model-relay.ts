@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, request as requestHttp, type Server
 import { request as requestHttps } from 'node:https'
 import { withoutHopByHop } from './forward.ts'
 import { listen } from './listen.ts'
+import { turnEndedPath } from './persistence-plugin.ts'
 import type { Desired } from './protocol.ts'
 import { isToken } from './token.ts'
 
@@ -27,6 +28,8 @@ export interface ModelRelayDependencies {
   readModels(): Desired['models'] | null
   /** The control plane as this slot reaches it: what a `models.baseUrl` that is a path is relative to. */
   readControlOrigin(): string
+  /** The persistence plugin's word, which comes the same way. */
+  onTurnEnded(): void
 }
 
 /** Not `authorization`, in which OpenClaw sends a placeholder to a provider without a key. */
@@ -38,7 +41,10 @@ export function createModelRelay(deps: ModelRelayDependencies): ModelRelay {
     const models = deps.readModels()
     if (!models || !isToken(incoming.headers[relayTokenHeader], deps.token))
       refuse(response, 401, 'unauthorized', 'This relay serves OpenClaw alone.')
-    else relay(incoming, response, models, deps.readControlOrigin())
+    else if (incoming.url === turnEndedPath) {
+      deps.onTurnEnded()
+      response.writeHead(204).end()
+    } else relay(incoming, response, models, deps.readControlOrigin())
   })
   return {
     listen: async () => {

@@ -1,4 +1,5 @@
 import { relayTokenHeader } from './model-relay.ts'
+import { pluginDirectory, pluginId, turnEndedPath } from './persistence-plugin.ts'
 import type { Desired } from './protocol.ts'
 
 /** Facts of this machine that belong into OpenClaw's configuration and never travel over the link. */
@@ -83,6 +84,7 @@ export function mergeConfig(existing: JsonObject, desired: Desired, local: Local
   setPrimaryModel(defaults, desired)
   // Its default is one directory for all gateways of a machine.
   objectAt(config, 'logging').file = local.logFile
+  setPersistencePlugin(config, local)
   return config
 }
 
@@ -100,6 +102,23 @@ function setPrimaryModel(defaults: JsonObject, desired: Desired): void {
   }
   const model = objectAt(defaults, 'model')
   if (typeof model.primary !== 'string' || model.primary.startsWith(prefix)) model.primary = wanted
+}
+
+/** Beside the owner's own plugins. A restored configuration may name where the plugin lay on another machine. */
+function setPersistencePlugin(config: JsonObject, local: LocalSettings): void {
+  const plugins = objectAt(config, 'plugins')
+  const load = objectAt(plugins, 'load')
+  const others = Array.isArray(load.paths)
+    ? load.paths.filter((path) => typeof path !== 'string' || !path.endsWith('/supervisor/plugin'))
+    : []
+  load.paths = [...others, pluginDirectory]
+  if (Array.isArray(plugins.allow) && !plugins.allow.includes(pluginId)) plugins.allow.push(pluginId)
+  objectAt(plugins, 'entries')[pluginId] = {
+    enabled: true,
+    // It is told that a turn has ended, and is not told what was said unless it may be.
+    hooks: { allowConversationAccess: true },
+    config: { url: local.modelRelayUrl + turnEndedPath, token: local.modelRelayToken },
+  }
 }
 
 /** The object under `key`, made if there is none or something else is in its place. */

@@ -7,6 +7,7 @@ import { z } from 'zod'
  * Order: `hello` -> `welcome` (or `refused`, then close). From then on the supervisor sends `status` when it changes,
  * `heartbeat` every `heartbeatSeconds` (answered by `lease`) and `logs`; the control plane sends `desired` whenever
  * what it wants changes. `desired` is the whole truth each time, never a difference, so a lost one does no harm.
+ * What is done once goes as `call`, answered by `result`: lost with the connection, so whoever calls may call again.
  */
 export const protocolVersion = 1
 
@@ -49,6 +50,13 @@ export const desiredSchema = z.object({
   }),
   /** What the proxy must present on the supervisor's port. */
   proxyToken: z.string(),
+  /** What a slot fetches and delivers by HTTP, at the address that the link dials, with this slot's own key. */
+  slot: z.object({ baseUrl: z.string(), apiKey: z.string() }).nullish(),
+  /**
+   * A backup to put in place of the state: fetched at `slot.baseUrl` by this id, once. Until it is applied, or has
+   * failed, the slot is not ready.
+   */
+  restore: z.object({ id: z.string() }).nullish(),
   /** Null while the slot waits in the pool. */
   owner: z
     .object({
@@ -106,6 +114,14 @@ export const fromSupervisorSchema = z.discriminatedUnion('type', [
       z.object({ at: z.string(), source: z.enum(['openclaw', 'supervisor']), text: z.string() }),
     ),
   }),
+  z.object({
+    type: z.literal('result'),
+    /** The call that this answers. */
+    id: z.string(),
+    value: z.unknown().optional(),
+    /** Set when it failed. */
+    error: z.object({ code: z.string(), message: z.string() }).nullish(),
+  }),
 ])
 export type FromSupervisor = z.infer<typeof fromSupervisorSchema>
 export type LogLine = Extract<FromSupervisor, { type: 'logs' }>['lines'][number]
@@ -134,6 +150,7 @@ export const toSupervisorSchema = z.discriminatedUnion('type', [
     /** From receipt; a supervisor whose lease runs out stops OpenClaw and itself. */
     leaseSeconds: z.number(),
   }),
+  z.object({ type: z.literal('call'), id: z.string(), method: z.string(), params: z.unknown() }),
 ])
 export type ToSupervisor = z.infer<typeof toSupervisorSchema>
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from './backoff.ts'
+import { createPersistence } from './backup/persistence.ts'
 import { listActiveSessionKeys } from './conversation-service.ts'
 import { drainOpenClaw } from './drain.ts'
 import type { SupervisorEnvironment } from './environment.ts'
@@ -30,6 +31,9 @@ const warmUpLimits = { minMs: 1_000, maxMs: 30_000 }
 /** For OpenClaw's orderly end once nothing is under way; 0.4 to 2.3 s were measured. */
 const orderlyEndMs = 8_000
 const linkCloseMs = 1_000
+const restartPollMs = 100
+/** For what the last turns changed, when the slot ends. */
+const lastCheckpointMs = 10_000
 /** When nobody said how long, as with a SIGTERM before the first welcome. */
 const defaultGraceSeconds = 10
 
@@ -49,6 +53,7 @@ export async function startSupervisor(
   let warming = false
   let turnsInFlight = 0
   let restarting = false
+  let restoring = false
   let stopping: Promise<void> | null = null
 
   function log(text: string): void {
@@ -57,22 +62,27 @@ export async function startSupervisor(
     link.logsChanged()
   }
 
+  const readControlOrigin = () => new URL(environment.readControl().linkUrl.replace(/^ws/, 'http')).origin
   const modelRelay = createModelRelay({
     token: modelRelayToken,
     readModels: () => desired?.models ?? null,
-    readControlOrigin: () => new URL(environment.readControl().linkUrl.replace(/^ws/, 'http')).origin,
+    readControlOrigin,
+    onTurnEnded: () => {
+      if (desired?.owner && !restoring) persistence.checkpoints.turnEnded()
+    },
   })
 
+  const child = {
+    variables: { ...environment.openclawVariables },
+    onLine: (text: string) => {
+      logs.add('openclaw', text)
+      link.logsChanged()
+    },
+  }
   const openclaw = createOpenClaw({
     files,
     log,
-    child: {
-      variables: environment.openclawVariables,
-      onLine: (text) => {
-        logs.add('openclaw', text)
-        link.logsChanged()
-      },
-    },
+    child,
     configure: (port) => void writeConfig(port),
     onChange: () => {
       if (openclaw.state.phase === 'ready') {
@@ -93,13 +103,32 @@ export async function startSupervisor(
     readStatus,
     readUsage: async () => ({ ...(await measureUsage(openclaw.pid)), turnsInFlight: await countTurns() }),
     onDesired: apply,
+    onCall: (method, params) => persistence.onCall(method, params),
     onOver: (reason) => void stop(reason),
+  })
+
+  const persistence = createPersistence({
+    slotDirectory: environment.slotDirectory,
+    supervisorVersion,
+    openclaw,
+    child: { files, ...child },
+    onDrill: (variables) => Object.assign(child.variables, variables),
+    readDesired: () => desired,
+    readControlOrigin,
+    countTurns,
+    stopOpenClaw: async () => {
+      await drain(desired?.graceSeconds ?? defaultGraceSeconds)
+      await openclaw.stop(orderlyEndMs)
+    },
+    beforeStart: markRestartApplied,
+    isStopping: () => stopping !== null,
+    log,
   })
 
   const server = createPortServer({
     readDesired: () => desired,
     readOpenClaw: () =>
-      openclaw.state.phase === 'ready'
+      openclaw.state.phase === 'ready' && !restoring
         ? { port: openclaw.port, password: files.readMemory().gatewayPassword }
         : null,
     reachGateway: openclaw.reach,
@@ -108,7 +137,7 @@ export async function startSupervisor(
 
   function readStatus(): Status {
     const { phase, failure } = openclaw.state
-    const ready = phase === 'ready' && stopping === null
+    const ready = phase === 'ready' && stopping === null && !restoring
     return {
       phase: publicPhase(),
       ready,
@@ -120,7 +149,7 @@ export async function startSupervisor(
 
   function publicPhase(): Status['phase'] {
     if (stopping) return 'draining'
-    if (restarting) return 'restarting'
+    if (restarting || restoring) return 'restarting'
     switch (openclaw.state.phase) {
       case 'failed':
         return 'failed'
@@ -165,6 +194,11 @@ export async function startSupervisor(
       void stop('The control plane asked for it.', next.graceSeconds)
       return
     }
+    if (restoring) return
+    if (next.restore && persistence.restores.isOpen(next.restore.id)) {
+      void restore(next.restore.id)
+      return
+    }
     if (openclaw.state.phase === 'stopped' || (openclaw.state.phase === 'failed' && changed)) {
       markRestartApplied()
       openclaw.start()
@@ -195,6 +229,20 @@ export async function startSupervisor(
     if (stopping) return
     markRestartApplied()
     openclaw.start()
+  }
+
+  /** Until it is over the slot is not ready and nothing else of `desired` is brought about. */
+  async function restore(id: string): Promise<void> {
+    restoring = true
+    link.statusChanged()
+    log('Restoring a backup, as the control plane asked.')
+    while (restarting) await sleep(restartPollMs)
+    await persistence.restores.apply(id)
+    restoring = false
+    link.statusChanged()
+    if (stopping || !desired) return
+    if (desired.restore?.id !== id || !persistence.restores.isOpen(id)) apply(desired)
+    else openclaw.start()
   }
 
   function markRestartApplied(): void {
@@ -246,6 +294,7 @@ export async function startSupervisor(
       await drain(graceSeconds)
       await openclaw.stop(orderlyEndMs)
       log('OpenClaw has ended.')
+      if (!restoring) await persistence.checkpoints.flush(lastCheckpointMs)
       await server.close()
       await modelRelay.close()
       await link.close(linkCloseMs)
@@ -256,6 +305,7 @@ export async function startSupervisor(
 
   // Nobody has let an orphan of an earlier supervisor run: it ends before anything else.
   const orphans = await killLeftovers(files)
+  await persistence.restores.recover()
   await modelRelay.listen()
   const port = await server.listen(environment.host, environment.port)
   log(

@@ -1,7 +1,9 @@
 import type { Desired } from '../../supervisor/protocol.ts'
 import type { Trx } from '../db/database.ts'
 import type { SlotWanted } from '../db/schema.ts'
+import { openRestoreOf } from '../domain/backups/open-restore.ts'
 import type { RootSecret } from '../secrets.ts'
+import { slotKey } from '../slot-key.ts'
 
 /** What the control plane knows beside the database and a supervisor needs to be told. */
 export interface DesiredSources {
@@ -25,6 +27,8 @@ export interface DesiredFacts {
   /** Whose link the row says it is. */
   linkNodeId: string | null
   linkConnectedAt: Date | null
+  /** The restore that waits for this slot. */
+  restoreId: string | null
   instance: { id: string; slug: string; ownerEmail: string | null } | null
 }
 
@@ -45,6 +49,7 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
       'slots.restart_generation',
       'slots.link_node_id',
       'slots.link_connected_at',
+      openRestoreOf,
       'instances.id as instance_id',
       'instances.slug',
       'members.email',
@@ -59,6 +64,7 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
         restartGeneration: slot.restart_generation,
         linkNodeId: slot.link_node_id,
         linkConnectedAt: slot.link_connected_at,
+        restoreId: slot.restore_id,
         instance: id !== null && slug !== null ? { id, slug, ownerEmail: email } : null,
       }
       return [slot.id, facts]
@@ -82,6 +88,9 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
       warmup,
     },
     proxyToken: sources.secret.deriveToken('proxy token', facts.slotId),
+    // A path at the address that links dial, which a host's gate relays too.
+    slot: { baseUrl: '/slot', apiKey: slotKey(sources.secret, facts.slotId) },
+    restore: facts.restoreId === null ? null : { id: facts.restoreId },
     owner: facts.instance && {
       instanceId: facts.instance.id,
       slug: facts.instance.slug,

@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listen.ts'
 import type { Upgrades } from '../http/upgrades.ts'
 import type { Logger } from '../telemetry/log.ts'
+import { createCalls, type SlotCalls } from './calls.ts'
 import { type Connection, closeCodes, openConnection } from './connection.ts'
 import type { DesiredSources } from './desired.ts'
 import { createDesiredPush } from './desired-push.ts'
@@ -31,6 +32,7 @@ export interface LinkOptions {
 export interface Link {
   /** What supervisors wrote, from whichever control plane holds their links. */
   readonly logs: SlotLogs
+  readonly calls: SlotCalls
   countLinks(): number
   /** Closes all links. Their slots stay ready: the supervisors dial again until a control plane answers. */
   close(): Promise<void>
@@ -55,6 +57,13 @@ export function attachLink(options: LinkOptions): Link {
     secret: options.desired.secret,
     nodeId,
   })
+  const calls = createCalls({
+    linked,
+    upgrades: options.upgrades,
+    database,
+    secret: options.desired.secret,
+    nodeId,
+  })
   const push = createDesiredPush({ database, linked, sources: options.desired, log })
   let stopping = false
   const server = listenForSupervisors(options, {
@@ -63,6 +72,7 @@ export function attachLink(options: LinkOptions): Link {
     log,
     linked,
     logs: buffers,
+    calls,
     push,
     sources: options.desired,
     heartbeatSeconds,
@@ -95,12 +105,14 @@ export function attachLink(options: LinkOptions): Link {
 
   return {
     logs,
+    calls,
     countLinks: () => linked.size,
     close: async () => {
       stopping = true
       for (const timer of timers) clearInterval(timer)
       unsubscribe()
       logs.close()
+      calls.close()
       await server.close()
     },
   }

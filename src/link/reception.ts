@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../telemetry/log.ts'
+import type { LinkCalls } from './calls.ts'
 import {
   type Connection,
   type ConnectionHandler,
@@ -21,6 +22,7 @@ export interface ReceptionDeps {
   log: Logger
   linked: LinkedSlots
   logs: LogBuffers
+  calls: LinkCalls
   push: DesiredPush
   sources: DesiredSources
   heartbeatSeconds: number
@@ -46,6 +48,9 @@ export function receive(deps: ReceptionDeps, getConnection: () => Connection): C
     switch (report.type) {
       case 'logs':
         deps.logs.append(hold.slotId, report.lines)
+        return
+      case 'result':
+        deps.calls.onResult(hold.slotId, report)
         return
       case 'status':
         await keep(link, () => writeStatus(database, hold, report))
@@ -79,6 +84,7 @@ export function receive(deps: ReceptionDeps, getConnection: () => Connection): C
       if (!slot) return
       const { hold } = slot
       if (linked.get(hold.slotId) === slot) linked.delete(hold.slotId)
+      deps.calls.onEnd(hold.slotId)
       log.info({ slotId: hold.slotId, silent }, 'link ended')
       // What a stopping control plane cannot write any more is found by `clearExpired` of another.
       await persistently(
@@ -103,13 +109,13 @@ async function welcome(
     hold,
     connection,
     instanceId: facts.instance?.id ?? null,
+    still: facts.wanted === 'suspended',
     desired: JSON.stringify(desired),
   }
   const other = deps.linked.get(hold.slotId)
   // Two connections of one slot may get here in another order than the database admitted them; the later one stays.
   const isNewest = !other || other.hold.connectedAt < hold.connectedAt
   if (isNewest) deps.linked.set(hold.slotId, slot)
-    still: facts.wanted === 'suspended',
   ;(isNewest ? other?.connection : connection)?.close(closeCodes.replaced, replacedReason)
   connection.send({
     type: 'welcome',

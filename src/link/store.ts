@@ -2,6 +2,7 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { FromSupervisor } from '../../supervisor/protocol.ts'
 import type { Database, Trx } from '../db/database.ts'
 import { notify } from '../db/notify.ts'
+import { hasNoOpenRestore } from '../domain/backups/open-restore.ts'
 import { isId } from '../ids.ts'
 import { randomToken, sha256 } from '../secrets.ts'
 import { type DesiredFacts, loadDesiredFacts } from './desired.ts'
@@ -92,7 +93,8 @@ export function writeStatus(database: Database, hold: Hold, status: Status): Pro
   return database.asSystem(async (trx) => {
     const written = await held(trx, hold)
       .set({
-        ready: status.ready,
+        // One that still has to take a backup's state has nothing to show yet, whatever it said before it knew.
+        ready: status.ready ? hasNoOpenRestore : false,
         warm: status.warm,
         applied_restart_generation: status.appliedRestartGeneration,
         updated_at: sql<Date>`clock_timestamp()`,
@@ -126,12 +128,12 @@ export function recordHeartbeat(database: Database, hold: Hold, beat: Heartbeat)
         heartbeat_at: sql<Date>`clock_timestamp()`,
         memory_bytes: beat.memoryBytes,
         cpu_percent: beat.cpuPercent,
-      })
-      .returning('instance_id')
         turns_in_flight: beat.turnsInFlight,
         next_wake_at: beat.nextWakeAt ? timeOf(beat.nextWakeAt) : null,
         ...(beat.turnsInFlight > 0 ? { busy_at: sql<Date>`clock_timestamp()` } : {}),
         ...(beat.activeAt ? { active_at: seenAt(beat.activeAt, beat.at) } : {}),
+      })
+      .returning('instance_id')
       .executeTakeFirst()
     if (!counted) return isHeld(trx, hold)
     if (counted.instance_id)
@@ -144,8 +146,6 @@ export function recordHeartbeat(database: Database, hold: Hold, beat: Heartbeat)
   })
 }
 
-/**
- * Gives the link up. `ready` stays as last known when the connection merely ended: OpenClaw goes on serving while a
 function timeOf(text: string): Date | null {
   const time = new Date(text)
   return Number.isNaN(time.getTime()) ? null : time
@@ -158,6 +158,8 @@ function seenAt(activeAt: string, at: string): RawBuilder<Date> {
   return sql<Date>`greatest(active_at, clock_timestamp() - make_interval(secs => ${agoSeconds}))`
 }
 
+/**
+ * Gives the link up. `ready` stays as last known when the connection merely ended: OpenClaw goes on serving while a
  * control plane restarts, and traffic need not stop for that. It is cleared when the other end has gone silent.
  */
 export function release(database: Database, hold: Hold, silent: boolean): Promise<void> {

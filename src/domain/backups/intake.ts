@@ -1,0 +1,187 @@
+import { Readable } from 'node:stream'
+import type { BackupOrder } from '../../../supervisor/backup/backups.ts'
+import type { BackupFacts, Manifest } from '../../../supervisor/backup/manifest.ts'
+import type { Database } from '../../db/database.ts'
+import { notify } from '../../db/notify.ts'
+import { conflict, notFound } from '../../errors.ts'
+import { isId } from '../../ids.ts'
+import { sha256 } from '../../secrets.ts'
+import { BlobDiffers, DraftGap } from './blob-store.ts'
+import type { BackupKeys } from './keys.ts'
+import {
+  type BackupRow,
+  contentKey,
+  databaseNow,
+  type findNewest,
+  insertBackup,
+  manifestKey,
+} from './rows.ts'
+import type { ManifestSigner } from './signing.ts'
+import { type BackupStores, readText } from './stores.ts'
+
+/** What slots deliver. Each method may be repeated: the answer to the first call may have been lost. */
+export interface BackupIntake {
+  /** A slot offers to save what its last turns changed. Null: it belongs to nobody, or that is switched off. */
+  offerCheckpoint(slotId: string, base: string | null): Promise<BackupOrder | null>
+  append(slotId: string, backupId: string, offset: number, part: Buffer): Promise<{ bytes: number }>
+  /** Checks what has arrived, publishes it, and writes the manifest last. */
+  complete(slotId: string, backupId: string, facts: BackupFacts): Promise<void>
+}
+
+export interface BackupIntakeDeps {
+  database: Database
+  stores: BackupStores
+  keys: BackupKeys
+  signer: ManifestSigner
+  checkpoints: boolean
+  /** A backup is complete: copies, retention and whoever waits for it can go on. */
+  onComplete(backupId: string): void
+}
+
+export function createIntake(deps: BackupIntakeDeps): BackupIntake {
+  const { database, stores, signer } = deps
+
+  const getRunning = async (slotId: string, backupId: string): Promise<BackupRow> => {
+    const backup = isId(backupId)
+      ? await database.asSystem((trx) =>
+          trx
+            .selectFrom('backups')
+            .selectAll()
+            .where('id', '=', backupId)
+            .where('slot_id', '=', slotId)
+            .executeTakeFirst(),
+        )
+      : undefined
+    if (!backup) throw notFound()
+    return backup
+  }
+
+  /** What a crash between the manifest and the row has left: it is complete, whatever the row says. */
+  const findManifest = async (backup: BackupRow): Promise<string | undefined> => {
+    const text = await readText(stores.local, manifestKey(backup)).catch(() => undefined)
+    return text !== undefined && signer.open(text).backupId === backup.id ? text : undefined
+  }
+
+  const publish = async (backup: BackupRow, facts: BackupFacts): Promise<string> => {
+    try {
+      await stores.local.publish(backup.id, contentKey(backup), facts.stored)
+    } catch (error) {
+      if (!(error instanceof BlobDiffers)) throw error
+      await stores.local.discard(backup.id)
+      throw conflict('backup_incomplete', `The backup did not arrive whole: ${error.message} Take it again.`)
+    }
+    const manifest: Manifest = {
+      format: 1,
+      backupId: backup.id,
+      organizationId: backup.organization_id,
+      instanceId: backup.instance_id,
+      userId: backup.user_id,
+      kind: backup.kind,
+      baseBackupId: backup.base_backup_id,
+      ...facts,
+    }
+    const text = signer.sign(manifest)
+    const bytes = Buffer.from(text)
+    await stores.local.put(manifestKey(backup), Readable.from([bytes]), {
+      bytes: bytes.length,
+      sha256: sha256(text).toString('hex'),
+    })
+    return text
+  }
+
+  return {
+    offerCheckpoint: (slotId, base) =>
+      deps.checkpoints ? offerCheckpoint(deps, slotId, base) : Promise.resolve(null),
+
+    append: async (slotId, backupId, offset, part) => {
+      const backup = await getRunning(slotId, backupId)
+      if (backup.state !== 'running')
+        throw conflict('backup_over', `This backup is ${backup.state}: it takes nothing more.`)
+      try {
+        return { bytes: await stores.local.append(backup.id, offset, part) }
+      } catch (error) {
+        if (error instanceof DraftGap) throw conflict('backup_gap', `${error.message} Take the backup again.`)
+        throw error
+      }
+    },
+
+    complete: async (slotId, backupId, facts) => {
+      const backup = await getRunning(slotId, backupId)
+      if (backup.state === 'complete') return
+      if (backup.state !== 'running')
+        throw conflict('backup_over', `This backup is ${backup.state}: it cannot be completed any more.`)
+      const text = (await findManifest(backup)) ?? (await publish(backup, facts))
+      await database.asSystem(async (trx) => {
+        await trx
+          .updateTable('backups')
+          .set({
+            state: 'complete',
+            signed_manifest: text,
+            local_key: contentKey(backup),
+            stored_bytes: facts.stored.bytes,
+            content_bytes: facts.content.bytes,
+            file_count: facts.files.count,
+            conversation_count: facts.conversations,
+            openclaw_version: facts.openclawVersion,
+            completed_at: databaseNow,
+            lease_until: null,
+            ...(stores.remote ? { remote_retry_at: databaseNow } : {}),
+          })
+          .where('id', '=', backup.id)
+          .execute()
+        await notify(trx, 'instance_changed', backup.instance_id)
+      })
+      deps.onComplete(backup.id)
+    },
+  }
+}
+
+/** How long a checkpoint may wait for turns in flight: each of them brings the next checkpoint anyway. */
+const checkpointDrainSeconds = 0
+
+async function offerCheckpoint(
+  deps: BackupIntakeDeps,
+  slotId: string,
+  base: string | null,
+): Promise<BackupOrder | null> {
+  const { database, keys } = deps
+  const instance = await database.asSystem((trx) =>
+    trx
+      .selectFrom('slots')
+      .innerJoin('instances', 'instances.id', 'slots.instance_id')
+      .select(['instances.id', 'instances.organization_id', 'instances.owner_user_id'])
+      .where('slots.id', '=', slotId)
+      .where('instances.desired_state', '<>', 'deleted')
+      .executeTakeFirst(),
+  )
+  if (!instance) return null
+  const recipient = await keys.recipientOf(instance.owner_user_id)
+  return database.asSystem(async (trx) => {
+    const baseBackupId =
+      base !== null && isId(base) && (await isUsableBase(trx, instance.id, base)) ? base : null
+    const backupId = await insertBackup(trx, instance, {
+      kind: 'checkpoint',
+      reason: 'checkpoint',
+      state: 'running',
+      slotId,
+      baseBackupId,
+    })
+    return { backupId, kind: 'checkpoint', recipient, baseBackupId, drainSeconds: checkpointDrainSeconds }
+  })
+}
+
+async function isUsableBase(
+  trx: Parameters<typeof findNewest>[0],
+  instanceId: string,
+  backupId: string,
+): Promise<boolean> {
+  const found = await trx
+    .selectFrom('backups')
+    .select('id')
+    .where('id', '=', backupId)
+    .where('instance_id', '=', instanceId)
+    .where('state', '=', 'complete')
+    .where('base_backup_id', 'is', null)
+    .executeTakeFirst()
+  return found !== undefined
+}

@@ -1,0 +1,55 @@
+import type { Database } from '../../db/database.ts'
+import type { SecretBox } from '../secrets/secret-box.ts'
+
+/** Makes the key pairs that people's backups are encrypted with. */
+export interface KeyPairs {
+  generate(): Promise<{ recipient: string; identity: string }>
+}
+
+/** One key pair per person. The private half leaves its box only for a slot that restores that person's backup. */
+export interface BackupKeys {
+  /** Made when it is first asked for. */
+  recipientOf(userId: string): Promise<string>
+  /** Undefined when the person, and with them the key, is gone: then nobody can open their backups any more. */
+  identityOf(userId: string): Promise<string | undefined>
+}
+
+export function createBackupKeys(deps: {
+  database: Database
+  box: SecretBox
+  keyPairs: KeyPairs
+}): BackupKeys {
+  const { database, box } = deps
+  const contextOf = (userId: string) => `backup-key/${userId}`
+  const find = (userId: string) =>
+    database.asSystem((trx) =>
+      trx
+        .selectFrom('backup_keys')
+        .select(['recipient', 'sealed_identity'])
+        .where('user_id', '=', userId)
+        .executeTakeFirst(),
+    )
+  return {
+    recipientOf: async (userId) => {
+      const found = await find(userId)
+      if (found) return found.recipient
+      const { recipient, identity } = await deps.keyPairs.generate()
+      const sealed = await box.seal(Buffer.from(identity), contextOf(userId))
+      await database.asSystem((trx) =>
+        trx
+          .insertInto('backup_keys')
+          .values({ user_id: userId, recipient, sealed_identity: sealed })
+          .onConflict((conflict) => conflict.doNothing())
+          .execute(),
+      )
+      // Whoever was first has made the one that counts.
+      const kept = await find(userId)
+      if (!kept) throw new Error(`no backup key for ${userId}`)
+      return kept.recipient
+    },
+    identityOf: async (userId) => {
+      const found = await find(userId)
+      return found && (await box.open(found.sealed_identity, contextOf(userId))).toString()
+    },
+  }
+}

@@ -1,0 +1,205 @@
+import type { Readable } from 'node:stream'
+import type { RestoreOrder } from '../../../supervisor/backup/manifest.ts'
+import type { Database, Trx } from '../../db/database.ts'
+import { notify } from '../../db/notify.ts'
+import { conflict, notFound, unavailable } from '../../errors.ts'
+import { isId, newId } from '../../ids.ts'
+import { BlobMissing } from './blob-store.ts'
+import type { BackupKeys } from './keys.ts'
+import { type BackupRow, databaseNow, findNewest } from './rows.ts'
+import { type ManifestSigner, readSigned } from './signing.ts'
+import { type BackupStores, readContent } from './stores.ts'
+
+/** What slots fetch to restore a backup, and what they say came of it. */
+export interface RestoreOrders {
+  find(slotId: string, restoreId: string): Promise<RestoreOrder>
+  read(slotId: string, restoreId: string, backupId: string): Promise<Readable>
+  report(slotId: string, restoreId: string, outcome: RestoreOutcome): Promise<void>
+}
+
+export interface RestoreOutcome {
+  outcome: 'succeeded' | 'failed'
+  message: string
+}
+
+export interface RestoreOrdersDeps {
+  database: Database
+  stores: BackupStores
+  keys: BackupKeys
+  signer: ManifestSigner
+  onEnd(): void
+  onFailure(restore: { organizationId: string; instanceId: string; message: string; drill: boolean }): void
+}
+
+interface Open {
+  kind: 'restore' | 'drill'
+  id: string
+  organization_id: string
+  instance_id: string
+  backup_id: string
+}
+
+export function createRestoreOrders(deps: RestoreOrdersDeps): RestoreOrders {
+  const { database, stores, keys, signer } = deps
+
+  const getOpen = async (slotId: string, id: string): Promise<Open> => {
+    const open = isId(id) ? await database.asSystem((trx) => findOpen(trx, slotId, id)) : undefined
+    if (!open) throw notFound('no open restore')
+    return open
+  }
+
+  return {
+    find: async (slotId, restoreId) => {
+      const open = await getOpen(slotId, restoreId)
+      const parts = await database.asSystem((trx) => loadParts(trx, open.backup_id))
+      const userId = parts[0]?.user_id ?? ''
+      const identity = await keys.identityOf(userId)
+      if (identity === undefined)
+        throw conflict(
+          'backup_key_gone',
+          'The key of this backup was destroyed: nobody can open it any more.',
+        )
+      return {
+        id: open.id,
+        userId,
+        publicKey: signer.publicKey,
+        identity,
+        // Complete ones, which the database lets be without a manifest no more than we do.
+        parts: parts.map((part) => readSigned(part.signed_manifest ?? '')),
+        drill: open.kind === 'drill',
+      }
+    },
+
+    read: async (slotId, restoreId, backupId) => {
+      const open = await getOpen(slotId, restoreId)
+      const parts = await database.asSystem((trx) => loadParts(trx, open.backup_id))
+      const part = parts.find(({ id }) => id === backupId)
+      if (!part) throw notFound('no part of this restore')
+      return readContent(stores, part).catch((error: unknown) => {
+        if (error instanceof BlobMissing) throw notFound(error.message)
+        throw unavailable(
+          'backup_store_unavailable',
+          'The store of this backup does not answer. Try again later.',
+          30,
+        )
+      })
+    },
+
+    report: async (slotId, restoreId, { outcome, message }) => {
+      const open = await getOpen(slotId, restoreId)
+      const succeeded = outcome === 'succeeded'
+      await database.asSystem(async (trx) => {
+        if (open.kind === 'drill') await endDrill(trx, open, succeeded, message)
+        else await endRestore(trx, open, slotId, succeeded, message)
+        if (succeeded)
+          await trx
+            .updateTable('backups')
+            .set({ verified_at: databaseNow, verify_failure: null })
+            .where('id', '=', open.backup_id)
+            .execute()
+        await notify(trx, 'slot_changed', slotId)
+        await notify(trx, 'instance_changed', open.instance_id)
+      })
+      if (!succeeded)
+        deps.onFailure({
+          organizationId: open.organization_id,
+          instanceId: open.instance_id,
+          message,
+          drill: open.kind === 'drill',
+        })
+      deps.onEnd()
+    },
+  }
+}
+
+async function findOpen(trx: Trx, slotId: string, id: string): Promise<Open | undefined> {
+  const columns = ['id', 'organization_id', 'instance_id', 'backup_id'] as const
+  const restore = await trx
+    .selectFrom('restores')
+    .select(columns)
+    .where('id', '=', id)
+    .where('slot_id', '=', slotId)
+    .where('state', '=', 'ordered')
+    .executeTakeFirst()
+  if (restore) return { kind: 'restore', ...restore }
+  const drill = await trx
+    .selectFrom('backup_drills')
+    .select(columns)
+    .where('id', '=', id)
+    .where('slot_id', '=', slotId)
+    .where('state', '=', 'running')
+    .executeTakeFirst()
+  return drill && { kind: 'drill', ...drill }
+}
+
+/** In the order of applying. */
+async function loadParts(trx: Trx, backupId: string): Promise<BackupRow[]> {
+  const find = (id: string) =>
+    trx
+      .selectFrom('backups')
+      .selectAll()
+      .where('id', '=', id)
+      .where('state', '=', 'complete')
+      .executeTakeFirst()
+  const last = await find(backupId)
+  const base = last?.base_backup_id ? await find(last.base_backup_id) : undefined
+  if (!last || (last.base_backup_id !== null && !base))
+    throw conflict('backup_gone', 'This backup is not kept any more. Choose another.')
+  return base ? [base, last] : [last]
+}
+
+async function endDrill(trx: Trx, open: Open, succeeded: boolean, message: string): Promise<void> {
+  await trx
+    .updateTable('backup_drills')
+    .set({ state: succeeded ? 'passed' : 'failed', message, finished_at: databaseNow })
+    .where('id', '=', open.id)
+    .execute()
+  if (!succeeded)
+    await trx
+      .updateTable('backups')
+      .set({ verify_failure: message })
+      .where('id', '=', open.backup_id)
+      .execute()
+}
+
+async function endRestore(
+  trx: Trx,
+  open: Open,
+  slotId: string,
+  succeeded: boolean,
+  message: string,
+): Promise<void> {
+  const { kind } = await trx
+    .updateTable('restores')
+    .set({ state: succeeded ? 'succeeded' : 'failed', message, finished_at: databaseNow })
+    .where('id', '=', open.id)
+    .returning('kind')
+    .executeTakeFirstOrThrow()
+  if (!succeeded && kind === 'first') await tryOlder(trx, open, slotId)
+}
+
+/**
+ * A machine without state that could not take the newest backup takes the one before it, and so on: what is older is
+ * still better than nothing. Without any the instance starts empty, and its owner is told.
+ */
+async function tryOlder(trx: Trx, open: Open, slotId: string): Promise<void> {
+  const { completed_at } = await trx
+    .selectFrom('backups')
+    .select('completed_at')
+    .where('id', '=', open.backup_id)
+    .executeTakeFirstOrThrow()
+  const older = completed_at && (await findNewest(trx, open.instance_id, { before: completed_at }))
+  if (!older) return
+  await trx
+    .insertInto('restores')
+    .values({
+      id: newId(),
+      organization_id: open.organization_id,
+      instance_id: open.instance_id,
+      backup_id: older.id,
+      kind: 'first',
+      state: 'ordered',
+      slot_id: slotId,
+    })
+    .execute()
+}

@@ -1,0 +1,137 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { type ArchiveSums, writeArchive } from './archive.ts'
+import type { ControlClient } from './control-client.ts'
+import type { BackupFacts } from './manifest.ts'
+import { type RunOpenClaw, takeOpenClawBackup } from './openclaw-source.ts'
+import { type FileIndex, findStateChanges } from './state-source.ts'
+
+/** What the control plane asks for, over the link (method `backup`) or in answer to an offered checkpoint. */
+export const backupOrderSchema = z.object({
+  backupId: z.string(),
+  kind: z.enum(['full', 'checkpoint']),
+  /** The age recipient that it is encrypted to. */
+  recipient: z.string(),
+  /** Of a checkpoint: the backup that it adds to; null when there is none, and everything is saved. */
+  baseBackupId: z.string().nullable(),
+  /** How long turns in flight are waited for. */
+  drainSeconds: z.number().min(0),
+})
+export type BackupOrder = z.infer<typeof backupOrderSchema>
+
+export interface Backups {
+  /** One at a time; a second waits for the first. Resolves when the control plane has published it. */
+  take(order: BackupOrder): Promise<BackupFacts>
+  /** The backup that the index of saved files belongs to, if there is one. */
+  readBase(): string | null
+}
+
+export interface BackupsDependencies {
+  slotDirectory: string
+  control: ControlClient
+  runOpenClaw: RunOpenClaw
+  countTurns(): Promise<number>
+  countConversations(): Promise<number>
+  openclawVersion: string
+  supervisorVersion: string
+  log(text: string): void
+}
+
+const indexSchema = z.object({ backupId: z.string(), files: z.record(z.string(), z.string()) })
+const turnPollMs = 200
+const openclawScratch = 'backup-openclaw'
+const stateScratch = 'backup-state'
+/** Names below the slot's directory that nothing needs after a crash. */
+export const backupScratchNames = [openclawScratch, stateScratch]
+
+export function createBackups(deps: BackupsDependencies): Backups {
+  const { slotDirectory, control, log } = deps
+  const indexPath = join(slotDirectory, 'backup-index.json')
+  let last: Promise<unknown> = Promise.resolve()
+
+  function readIndex(): z.infer<typeof indexSchema> | undefined {
+    try {
+      return indexSchema.parse(JSON.parse(readFileSync(indexPath, 'utf8')))
+    } catch {
+      return undefined
+    }
+  }
+
+  function writeIndex(backupId: string, files: FileIndex): void {
+    writeFileSync(`${indexPath}.tmp`, JSON.stringify({ backupId, files }), { mode: 0o600 })
+    renameSync(`${indexPath}.tmp`, indexPath)
+  }
+
+  /** The snapshot is consistent in any case; waiting only makes it the end of a turn and not its middle. */
+  async function waitForTurns(seconds: number): Promise<void> {
+    const deadline = Date.now() + seconds * 1000
+    while (Date.now() < deadline && (await deps.countTurns()) > 0) await sleep(turnPollMs)
+  }
+
+  async function take(order: BackupOrder): Promise<BackupFacts> {
+    await waitForTurns(order.drainSeconds)
+    const takenAt = new Date().toISOString()
+    const startedAt = performance.now()
+    const path = `/backups/${order.backupId}`
+    const deliver = (stored: Parameters<ControlClient['deliver']>[1]) =>
+      control.deliver(`${path}/content`, stored)
+    const { sums, index } =
+      order.kind === 'full' ? await writeFull(order, deliver) : await writeCheckpoint(order, deliver)
+    const facts: BackupFacts = {
+      takenAt,
+      openclawVersion: deps.openclawVersion,
+      supervisorVersion: deps.supervisorVersion,
+      conversations: await deps.countConversations(),
+      ...sums,
+    }
+    await control.call('POST', `${path}/complete`, facts)
+    if (index) writeIndex(order.backupId, index)
+    const kilobytes = Math.round(sums.stored.bytes / 1024)
+    log(`Backed up (${order.kind}): ${kilobytes} kB in ${Math.round(performance.now() - startedAt)} ms.`)
+    return facts
+  }
+
+  type Deliver = Parameters<typeof writeArchive>[3]
+  type Written = { sums: ArchiveSums; index: FileIndex | undefined }
+
+  async function writeFull(order: BackupOrder, deliver: Deliver): Promise<Written> {
+    // Looked at before OpenClaw takes its snapshot: what changes in between counts as changed since.
+    const { index } = await findStateChanges(slotDirectory, {}, join(slotDirectory, stateScratch))
+    const snapshot = await takeOpenClawBackup(
+      deps.runOpenClaw,
+      slotDirectory,
+      join(slotDirectory, openclawScratch),
+    )
+    try {
+      for (const path of snapshot.outside)
+        log(`${path} lies outside of this instance’s directory: it is not part of the backup.`)
+      const header = { format: 1 as const, slotDirectory, removed: [] }
+      return { sums: await writeArchive(header, snapshot.entries, order.recipient, deliver), index }
+    } finally {
+      await snapshot.remove()
+    }
+  }
+
+  async function writeCheckpoint(order: BackupOrder, deliver: Deliver): Promise<Written> {
+    const known = readIndex()
+    const base = order.baseBackupId === null ? {} : known?.files
+    if (base === undefined || (order.baseBackupId !== null && known?.backupId !== order.baseBackupId))
+      throw new Error('The backup that this checkpoint would add to is not the one that was taken here.')
+    const changes = await findStateChanges(slotDirectory, base, join(slotDirectory, stateScratch))
+    const header = { format: 1 as const, slotDirectory, removed: changes.removed }
+    const sums = await writeArchive(header, changes.entries, order.recipient, deliver)
+    // Without a base this holds everything, so that later ones may add to it.
+    return { sums, index: order.baseBackupId === null ? changes.index : undefined }
+  }
+
+  return {
+    take: (order) => {
+      const taken = last.then(() => take(order))
+      last = taken.catch(() => undefined)
+      return taken
+    },
+    readBase: () => readIndex()?.backupId ?? null,
+  }
+}

@@ -1,0 +1,115 @@
+import { createReadStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { relative } from 'node:path'
+import { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { extract as createExtract } from 'tar-stream'
+import { z } from 'zod'
+import type { ArchiveEntry } from './archive.ts'
+import { isSidecar } from './sqlite.ts'
+
+const resultSchema = z.looseObject({
+  archivePath: z.string(),
+  archiveRoot: z.string(),
+  verified: z.literal(true),
+  assets: z.array(z.looseObject({ kind: z.string(), sourcePath: z.string(), archivePath: z.string() })),
+})
+
+export interface OpenClawBackup {
+  entries: AsyncIterable<ArchiveEntry>
+  /** What OpenClaw saved that does not lie in the slot's directory, and so cannot be put back by a restore. */
+  outside: string[]
+  remove(): Promise<void>
+}
+
+/** Runs `openclaw ARGUMENTS` to its end and answers what it wrote. */
+export type RunOpenClaw = (argv: string[]) => Promise<{ code: number | null; output: string }>
+
+/**
+ * OpenClaw's own consistent, verified backup of its live state, as entries by their paths below the slot's directory:
+ * its archive names the absolute paths of this machine, which are others on the next.
+ */
+export async function takeOpenClawBackup(
+  run: RunOpenClaw,
+  slotDirectory: string,
+  scratch: string,
+): Promise<OpenClawBackup> {
+  await rm(scratch, { recursive: true, force: true })
+  await mkdir(scratch, { recursive: true, mode: 0o700 })
+  const remove = () => rm(scratch, { recursive: true, force: true })
+  try {
+    const { code, output } = await run(['backup', 'create', '--verify', '--json', '--output', scratch])
+    const result = resultSchema.safeParse(parseObject(output))
+    if (code !== 0 || !result.success)
+      throw new Error(
+        `OpenClaw could not back up its state: ${output.trim().slice(-500) || `exit code ${code}`}`,
+      )
+    const { archivePath, assets } = result.data
+    const places = assets.map((asset) => ({
+      archive: asset.archivePath,
+      path: relative(slotDirectory, asset.sourcePath),
+    }))
+    const inside = places.filter(({ path }) => path !== '' && !path.startsWith('..'))
+    return {
+      entries: readEntries(archivePath, inside),
+      outside: assets
+        .map((asset) => asset.sourcePath)
+        .filter((path) => relative(slotDirectory, path).startsWith('..')),
+      remove,
+    }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+async function* readEntries(
+  archivePath: string,
+  places: { archive: string; path: string }[],
+): AsyncIterable<ArchiveEntry> {
+  const untar = createExtract()
+  const source = createReadStream(archivePath)
+  const gunzip = createGunzip()
+  const fail = (error: Error) => untar.destroy(error)
+  source.on('error', fail).pipe(gunzip).on('error', fail).pipe(untar)
+  try {
+    for await (const entry of untar) {
+      const { name, type, size = 0, mode = 0o600, mtime, linkname } = entry.header
+      const path = placeOf(name, places)
+      if (path !== undefined && !isSidecar(path)) {
+        if (type === 'file')
+          yield {
+            kind: 'file',
+            path,
+            bytes: size,
+            mode,
+            modifiedAt: mtime ?? new Date(0),
+            body: Readable.from(entry, { objectMode: false }),
+          }
+        else if (type === 'symlink') yield { kind: 'link', path, target: linkname ?? '' }
+        else if (type === 'directory') yield { kind: 'directory', path, mode }
+      }
+      entry.resume()
+    }
+  } finally {
+    source.destroy()
+  }
+}
+
+function placeOf(name: string, places: { archive: string; path: string }[]): string | undefined {
+  const plain = name.replace(/\/$/, '')
+  const place = places.find(({ archive }) => plain === archive || plain.startsWith(`${archive}/`))
+  return place && place.path + plain.slice(place.archive.length)
+}
+
+/** The JSON object in what a command wrote; warnings may come before and after it. */
+function parseObject(output: string): unknown {
+  const lines = output.split('\n')
+  const from = lines.indexOf('{')
+  const to = lines.lastIndexOf('}')
+  try {
+    return JSON.parse(lines.slice(from, to + 1).join('\n'))
+  } catch {
+    return undefined
+  }
+}

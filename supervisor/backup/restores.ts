@@ -1,0 +1,217 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { type ControlClient, ControlRefused } from './control-client.ts'
+import { ArchiveRefused, extractArchive, receiveStored } from './extract.ts'
+import { type Manifest, openManifest, type RestoreOrder, restoreOrderSchema } from './manifest.ts'
+import { moveSettings } from './move-settings.ts'
+import { checkDatabases } from './sqlite.ts'
+
+export interface Restores {
+  /** Before OpenClaw is started: takes back what a crash left half done. */
+  recover(): Promise<void>
+  /** Whether this restore is still to be done, or to be reported. */
+  isOpen(id: string): boolean
+  /** Fetches, checks, swaps, and reports; at most one at a time. Resolves when the control plane knows the outcome. */
+  apply(id: string): Promise<void>
+}
+
+export interface RestoresDependencies {
+  slotDirectory: string
+  control: ControlClient
+  /** Lets turns end and stops OpenClaw. */
+  stopOpenClaw(): Promise<void>
+  /** Starts it and answers whether it got ready. */
+  startOpenClaw(options: { drill: boolean }): Promise<boolean>
+  /** False when the control plane no longer wants this restore, or the supervisor is stopping. */
+  isWanted(id: string): boolean
+  log(text: string): void
+}
+
+/** What OpenClaw's state consists of; everything else in a slot's directory is the supervisor's. */
+const names = ['state', 'workspace', 'openclaw.json']
+
+const journalSchema = z.object({
+  id: z.string(),
+  /** `swapping` is taken back after a crash, `swapped` waits for OpenClaw, `done` waits for nothing. */
+  stage: z.enum(['swapping', 'swapped', 'failed', 'done']),
+  /** Which of the names were there before. */
+  had: z.array(z.string()).default([]),
+  message: z.string().default(''),
+  drill: z.boolean().default(false),
+})
+type Journal = z.infer<typeof journalSchema>
+
+const fetchRetryMs = 2_000
+
+export function createRestores(deps: RestoresDependencies): Restores {
+  const { slotDirectory, control, log } = deps
+  const at = (...parts: string[]) => join(slotDirectory, ...parts)
+  const area = at('restore')
+  const previous = join(area, 'previous')
+  const tree = join(area, 'tree')
+  const journalPath = at('restore.json')
+  let journal: Journal | undefined
+  let running: Promise<void> | undefined
+
+  async function note(next: Journal): Promise<void> {
+    journal = next
+    await writeFile(`${journalPath}.tmp`, JSON.stringify(next), { mode: 0o600, flush: true })
+    await rename(`${journalPath}.tmp`, journalPath)
+  }
+
+  async function recover(): Promise<void> {
+    journal = await readFile(journalPath, 'utf8').then(
+      (text) => journalSchema.parse(JSON.parse(text)),
+      () => undefined,
+    )
+    if (journal?.stage === 'swapping') {
+      await undo(journal)
+      journal = undefined
+      await rm(journalPath, { force: true })
+      log('A restore was cut short while it changed the state; the state is as it was before.')
+    }
+    if (journal?.stage !== 'swapped') await rm(area, { recursive: true, force: true })
+  }
+
+  /** Everything that can be refused is refused here, while OpenClaw's state lies untouched. */
+  async function prepare(order: RestoreOrder): Promise<void> {
+    const manifests = checkParts(order)
+    await rm(area, { recursive: true, force: true })
+    await mkdir(tree, { recursive: true, mode: 0o700 })
+    for (const manifest of manifests) {
+      const stored = join(area, 'stored')
+      const path = `/restores/${order.id}/backups/${manifest.backupId}`
+      await receiveStored(await control.fetch(path), stored, manifest)
+      const header = await extractArchive(stored, tree, order.identity, manifest)
+      await rm(stored, { force: true })
+      await moveSettings(tree, header.slotDirectory, slotDirectory)
+    }
+    const count = await checkDatabases(join(tree, 'state'))
+    log(`The backup is whole: signature, digests and ${count} databases are as they should be.`)
+  }
+
+  async function swap(order: RestoreOrder): Promise<void> {
+    const had = names.filter((name) => existsSync(at(name)))
+    await mkdir(previous, { recursive: true, mode: 0o700 })
+    await note({ id: order.id, stage: 'swapping', had, message: '', drill: order.drill })
+    for (const name of had) await rename(at(name), join(previous, name))
+    for (const name of names) if (existsSync(join(tree, name))) await rename(join(tree, name), at(name))
+    for (const name of ['state', 'workspace']) await mkdir(at(name), { recursive: true, mode: 0o700 })
+    // What was saved since when is a question about the state that has just gone.
+    await rm(at('backup-index.json'), { force: true })
+    await note({ id: order.id, stage: 'swapped', had, message: '', drill: order.drill })
+  }
+
+  /** Harmless at any point of a swap, and when repeated. */
+  async function undo({ had }: Journal): Promise<void> {
+    for (const name of names) {
+      if (existsSync(join(previous, name))) {
+        await rm(at(name), { recursive: true, force: true })
+        await rename(join(previous, name), at(name))
+      } else if (!had.includes(name)) await rm(at(name), { recursive: true, force: true })
+    }
+  }
+
+  async function work(id: string): Promise<void> {
+    if (journal?.id !== id || journal.stage === 'done') await begin(id)
+    if (journal?.id === id && journal.stage === 'swapped') await boot(journal)
+    await report(id)
+  }
+
+  async function begin(id: string): Promise<void> {
+    const order = restoreOrderSchema.parse(await control.call('GET', `/restores/${id}`))
+    let stopped = false
+    try {
+      await prepare(order)
+      await deps.stopOpenClaw()
+      stopped = true
+      await swap(order)
+    } catch (error) {
+      if (isPassing(error)) throw error
+      if (journal?.id === id && journal.stage === 'swapping') await undo(journal)
+      await rm(area, { recursive: true, force: true })
+      const reason = error instanceof Error ? error.message : String(error)
+      await note({
+        id,
+        stage: 'failed',
+        had: [],
+        message: `Nothing was changed. ${reason}`,
+        drill: order.drill,
+      })
+      log(`The restore was refused: ${reason}`)
+      if (stopped) await deps.startOpenClaw({ drill: false })
+    }
+  }
+
+  async function boot(swapped: Journal): Promise<void> {
+    if (await deps.startOpenClaw({ drill: swapped.drill })) return
+    if (!deps.isWanted(swapped.id)) throw new Error('The restore was interrupted.')
+    log('OpenClaw does not start with the restored state; going back to the one before.')
+    await deps.stopOpenClaw()
+    await undo(swapped)
+    const message = 'OpenClaw did not start with the restored state, so the state is the one before again.'
+    await note({ ...swapped, stage: 'failed', message })
+    await deps.startOpenClaw({ drill: false })
+  }
+
+  async function report(id: string): Promise<void> {
+    if (journal?.id !== id || journal.stage === 'done') return
+    const succeeded = journal.stage === 'swapped'
+    await control.call('POST', `/restores/${id}`, {
+      outcome: succeeded ? 'succeeded' : 'failed',
+      message: succeeded ? 'Restored; OpenClaw answers.' : journal.message,
+    })
+    await note({ ...journal, stage: 'done' })
+    await rm(area, { recursive: true, force: true })
+    if (succeeded) log('Restored; OpenClaw answers.')
+  }
+
+  async function persistently(id: string): Promise<void> {
+    for (;;) {
+      try {
+        return await work(id)
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error)
+        log(`The restore waits: ${text}`)
+        // Over, from the control plane's point of view: its next `desired` will not name it any more.
+        if (error instanceof ControlRefused && error.status < 500) return
+      }
+      await sleep(fetchRetryMs)
+      if (!deps.isWanted(id)) return
+    }
+  }
+
+  return {
+    recover,
+    isOpen: (id) => journal?.id !== id || journal.stage !== 'done',
+    apply(id) {
+      running ??= persistently(id).finally(() => {
+        running = undefined
+      })
+      return running
+    },
+  }
+}
+
+/** Signature, owner and order of the parts. */
+function checkParts(order: RestoreOrder): Manifest[] {
+  const manifests = order.parts.map((part) => openManifest(part, order.publicKey))
+  for (const [index, manifest] of manifests.entries()) {
+    if (manifest.userId !== order.userId) throw new ArchiveRefused('The backup belongs to somebody else.')
+    const below = manifests[index - 1]?.backupId ?? null
+    if (manifest.baseBackupId !== below)
+      throw new ArchiveRefused('The checkpoint does not belong to the backup that came with it.')
+  }
+  return manifests
+}
+
+/** Worth another try: the network, the control plane or the store is away. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof ControlRefused) return error.status >= 500
+  const code =
+    (error as { code?: string; cause?: { code?: string } }).cause?.code ?? (error as { code?: string }).code
+  return error instanceof TypeError || ['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET'].includes(code ?? '')
+}

@@ -1,0 +1,134 @@
+import { createReadStream } from 'node:fs'
+import { lstat, mkdir, readdir, readlink, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ArchiveEntry } from './archive.ts'
+import { isSidecar, isSqlite, snapshotSqlite } from './sqlite.ts'
+
+/** Size and time of a file when it was last saved, by its path: what differs is saved again. */
+export type FileIndex = Record<string, string>
+
+/** What OpenClaw's own backup leaves out as well (docs/cli/backup.md there): made anew, or of one moment only. */
+const skippedDirectories = new Set([
+  'state/dev',
+  'state/git',
+  'state/npm',
+  'state/npm-runtime',
+  'state/tmp',
+  'state/logs',
+  'state/plugin-skills',
+  'state/sandbox/skills-workspaces',
+])
+const skippedNames = /(\.(sock|pid|tmp|lock)|\.tmp\..*)$|^Singleton(Cookie|Lock|Socket)$/
+const roots = ['openclaw.json', 'state', 'workspace']
+
+interface Found {
+  path: string
+  /** Empty for what is no file. */
+  stamp: string
+}
+
+export interface StateChanges {
+  entries: AsyncIterable<ArchiveEntry>
+  /** Paths of `base` that are gone. */
+  removed: string[]
+  /** As of this look. */
+  index: FileIndex
+}
+
+/**
+ * What changed in a slot's directory since `base` was taken, while OpenClaw runs: databases as consistent copies, other
+ * files as they are. It costs no process of OpenClaw's, so that it can follow each turn.
+ */
+export async function findStateChanges(
+  slotDirectory: string,
+  base: FileIndex,
+  scratch: string,
+): Promise<StateChanges> {
+  const found: Found[] = []
+  for (const root of roots) await walk(slotDirectory, root, found)
+  const index: FileIndex = Object.fromEntries(found.map(({ path, stamp }) => [path, stamp]))
+  return {
+    entries: readEntries(
+      slotDirectory,
+      found.filter(({ path, stamp }) => base[path] !== stamp),
+      scratch,
+    ),
+    removed: Object.keys(base).filter((path) => !(path in index)),
+    index,
+  }
+}
+
+async function walk(slotDirectory: string, path: string, found: Found[]): Promise<void> {
+  const full = join(slotDirectory, path)
+  const stat = await lstat(full).catch(() => undefined)
+  if (!stat) return
+  if (stat.isDirectory()) {
+    if (
+      skippedDirectories.has(path) ||
+      (path.startsWith('state/extensions/') && path.endsWith('/node_modules'))
+    )
+      return
+    found.push({ path, stamp: 'directory' })
+    for (const name of (await readdir(full)).sort()) {
+      if (!skippedNames.test(name)) await walk(slotDirectory, join(path, name), found)
+    }
+  } else if (stat.isSymbolicLink()) found.push({ path, stamp: `link ${await readlink(full)}` })
+  else if (stat.isFile() && !(isSidecar(path) && (await isSqlite(withoutSuffix(full)))))
+    found.push({ path, stamp: await stampOf(full) })
+}
+
+/** A database's journal counts as the database: what is committed may lie in it for a while. */
+async function stampOf(full: string): Promise<string> {
+  const stamps = []
+  for (const path of [full, `${full}-wal`]) {
+    const stat = await lstat(path, { bigint: true }).catch(() => undefined)
+    if (stat) stamps.push(`${stat.size}@${stat.mtimeNs}`)
+  }
+  return stamps.join(' ')
+}
+
+function withoutSuffix(path: string): string {
+  return path.slice(0, path.lastIndexOf('-'))
+}
+
+async function* readEntries(
+  slotDirectory: string,
+  changed: Found[],
+  scratch: string,
+): AsyncIterable<ArchiveEntry> {
+  await rm(scratch, { recursive: true, force: true })
+  await mkdir(scratch, { recursive: true, mode: 0o700 })
+  try {
+    for (const { path } of changed) {
+      const entry = await readEntry(slotDirectory, path, scratch)
+      if (entry) yield entry
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** Undefined for what has gone since it was found: that was no part of the state any more. */
+async function readEntry(
+  slotDirectory: string,
+  path: string,
+  scratch: string,
+): Promise<ArchiveEntry | undefined> {
+  const full = join(slotDirectory, path)
+  const stat = await lstat(full).catch(() => undefined)
+  if (stat?.isDirectory()) return { kind: 'directory', path, mode: stat.mode & 0o777 }
+  if (stat?.isSymbolicLink()) return { kind: 'link', path, target: await readlink(full) }
+  if (!stat?.isFile()) return undefined
+  const shared = { kind: 'file', path, mode: stat.mode & 0o777, modifiedAt: stat.mtime } as const
+  if (!(await isSqlite(full)))
+    return {
+      ...shared,
+      bytes: stat.size,
+      // No byte beyond the size that the archive promises, should it grow meanwhile.
+      body: createReadStream(full, stat.size > 0 ? { end: stat.size - 1 } : {}),
+    }
+  const copy = join(scratch, 'database.sqlite')
+  await rm(copy, { force: true })
+  await snapshotSqlite(full, copy)
+  return { ...shared, bytes: (await lstat(copy)).size, body: createReadStream(copy) }
+}
