@@ -15,6 +15,7 @@ const instance: Instance = {
   desiredState: 'running',
   reason: { code: 'crashed', message: 'It stopped by itself 5 times in a row.' },
   sleep: null,
+  upgrade: null,
   steps: [],
   actions: ['start', 'restart', 'delete'],
   driver: 'process',

@@ -16,6 +16,8 @@ import type {
 import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
 import type { OperatorsTable } from './tables/operators.ts'
 
+import type { SecretEventsTable, SecretsTable } from './tables/secrets.ts'
+
 /** The tables as the application sees them, column for column what `migrations/*.sql` create. */
 export interface Tables {
   users: UsersTable
@@ -35,6 +37,8 @@ export interface Tables {
   instance_samples: InstanceSamplesTable
   model_calls: ModelCallsTable
   visit_tickets: VisitTicketsTable
+  secrets: SecretsTable
+  secret_events: SecretEventsTable
   egress_settings: EgressSettingsTable
   egress_rules: EgressRulesTable
   egress_denied: EgressDeniedTable
@@ -189,8 +193,10 @@ export interface LaunchStep {
 export interface LastUpgrade {
   from: string
   to: string
-  finishedAt: string
-  outcome: 'succeeded' | 'rolled_back'
+  startedAt: string
+  finishedAt: string | null
+  outcome: 'under_way' | 'succeeded' | 'rolled_back'
+  /** Why it was rolled back. */
   message: string | null
 }
 

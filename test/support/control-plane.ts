@@ -23,8 +23,13 @@ export interface TestControlPlane extends Instances {
 }
 
 export interface TestControlPlaneOptions
-  extends Pick<FakeDriverOptions, 'bootMilliseconds' | 'capabilities' | 'addressOf' | 'hosts'>,
-    Partial<Pick<InstancesDeps, 'poolSize' | 'multiUser' | 'idle' | 'archive' | 'limits' | 'timing'>> {
+  extends Pick<FakeDriverOptions, 'bootMilliseconds' | 'capabilities' | 'addressOf' | 'hosts' | 'isBroken'>,
+    Partial<
+      Pick<
+        InstancesDeps,
+        'poolSize' | 'multiUser' | 'idle' | 'archive' | 'backUpBeforeUpgrade' | 'limits' | 'timing'
+      >
+    > {
   /** Share them to let several control planes see the same machines. */
   machines?: FakeMachines
   specVersion?: string
@@ -60,6 +65,7 @@ export async function startControlPlane(
     addressOf: (slug) => `http://${slug}.localhost`,
     ...(options.idle ? { idle: options.idle } : {}),
     ...(options.archive ? { archive: options.archive } : {}),
+    ...(options.backUpBeforeUpgrade ? { backUpBeforeUpgrade: options.backUpBeforeUpgrade } : {}),
     limits: {
       crashPauseSeconds: 0.01,
       retrySecondsMin: 0.05,

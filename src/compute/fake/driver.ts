@@ -33,6 +33,8 @@ export interface FakeDriverOptions {
   capabilities?: Partial<ComputeCapabilities>
   /** Where the supervisor of a slot is said to listen; nowhere without it. */
   addressOf?(slotId: string): string
+  /** Software with which nothing ever becomes ready. */
+  isBroken?(specVersion: string): boolean
   /** The pretended hosts. */
   hosts?(): Promise<HostReport[]>
   /** There is no supervisor in a pretended machine: this is told when it would have become ready, and when it ended. */
@@ -59,7 +61,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
   const boot = (machine: FakeMachine): void => {
     Object.assign(machine, { running: true, up: false, crash: null, boots: machine.boots + 1 })
     clearTimeout(machine.timer)
-    const behaviour = variant
+    const behaviour = options.isBroken?.(machine.specVersion) ? 'never_ready' : variant
     const milliseconds = bootMilliseconds * (behaviour === 'slow' ? slowFactor : 1)
     machine.timer = setTimeout(() => {
       if (!machine.running) return
@@ -95,6 +97,7 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
       throw new ComputeError('no_capacity', 'All pretended machines are taken.')
     const machine: FakeMachine = existing ?? {
       slotId: spec.slotId,
+      specVersion: spec.specVersion,
       running: false,
       up: false,
       suspended: false,
@@ -106,6 +109,9 @@ export function createFakeDriver(options: FakeDriverOptions): FakeDriver {
       timer: undefined,
     }
     machines.set(spec.slotId, machine)
+    // Made anew of other software, on the state that it has.
+    if (machine.specVersion !== spec.specVersion) halt(machine)
+    machine.specVersion = spec.specVersion
     if (!machine.running) boot(machine)
     else if (machine.suspended) resume(machine)
     if (variant === 'lost_reply' && calls === 1)

@@ -3,6 +3,8 @@ import type { FreezeTier } from '../../db/tables/idle.ts'
 /** One pretended machine. */
 export interface FakeMachine {
   slotId: string
+  /** What it was made of. */
+  specVersion: string
   /** Set while it runs; `up` once its pretended boot is over. */
   running: boolean
   up: boolean

@@ -14,5 +14,7 @@ alter table slots
 alter table instances
   -- What its owner wants it to be made of; empty again once that is so or was refused.
   add column upgrade_to text,
-  -- The last upgrade: {from, to, finishedAt, outcome, message}.
+  -- The last upgrade, as `LastUpgrade` in schema.ts says.
   add column last_upgrade jsonb;
+
+grant select (spec_version) on slots to reef_app;

@@ -3,21 +3,32 @@ import { actionsOf } from './actions.ts'
 
 describe('actions', () => {
   it('lets nobody but the owner talk to an instance or open it', () => {
-    const owner = { isOwner: true, canSuspend: true }
-    expect(actionsOf('running', owner)).toEqual(['open', 'chat', 'suspend', 'restart', 'stop', 'delete'])
+    const owner = { isOwner: true, canSuspend: true, canUpgrade: true }
+    expect(actionsOf('running', owner)).toEqual([
+      'open',
+      'chat',
+      'suspend',
+      'restart',
+      'upgrade',
+      'stop',
+      'delete',
+    ])
     expect(actionsOf('running', { ...owner, isOwner: false })).toEqual([
       'suspend',
       'restart',
+      'upgrade',
       'stop',
       'delete',
     ])
   })
 
   it('does not offer to suspend what cannot be', () => {
-    expect(actionsOf('running', { isOwner: true, canSuspend: false })).not.toContain('suspend')
+    expect(actionsOf('running', { isOwner: true, canSuspend: false, canUpgrade: false })).not.toContain(
+      'suspend',
+    )
   })
 
   it('offers nothing for what is going away', () => {
-    expect(actionsOf('deleting', { isOwner: true, canSuspend: true })).toEqual([])
+    expect(actionsOf('deleting', { isOwner: true, canSuspend: true, canUpgrade: true })).toEqual([])
   })
 })

@@ -6,16 +6,16 @@ import type { InstanceStatus } from '../../db/schema.ts'
  */
 const instanceActions = {
   provisioning: ['stop', 'restart', 'delete'],
-  running: ['open', 'chat', 'suspend', 'restart', 'stop', 'delete'],
-  suspended: ['start', 'open', 'chat', 'stop', 'delete'],
+  running: ['open', 'chat', 'suspend', 'restart', 'upgrade', 'stop', 'delete'],
+  suspended: ['start', 'open', 'chat', 'upgrade', 'stop', 'delete'],
   stopping: ['start', 'delete'],
-  stopped: ['start', 'delete'],
-  failed: ['start', 'restart', 'stop', 'delete'],
+  stopped: ['start', 'upgrade', 'delete'],
+  failed: ['start', 'restart', 'upgrade', 'stop', 'delete'],
   deleting: [],
   deleted: [],
 } as const satisfies Record<InstanceStatus, readonly string[]>
 
-export type InstanceAction = 'start' | 'suspend' | 'stop' | 'restart' | 'delete' | 'open' | 'chat'
+export type InstanceAction = 'start' | 'suspend' | 'stop' | 'restart' | 'upgrade' | 'delete' | 'open' | 'chat'
 
 export function actionsFor(status: InstanceStatus): readonly InstanceAction[] {
   return instanceActions[status]
@@ -23,14 +23,15 @@ export function actionsFor(status: InstanceStatus): readonly InstanceAction[] {
 
 /**
  * Talking to an instance and opening its address are its owner's alone; managing it is also its organization's. Not
- * every kind of machine can be suspended.
+ * every kind of machine can be suspended, and there is not always newer software.
  */
 export function actionsOf(
   status: InstanceStatus,
-  { isOwner, canSuspend }: { isOwner: boolean; canSuspend: boolean },
+  { isOwner, canSuspend, canUpgrade }: { isOwner: boolean; canSuspend: boolean; canUpgrade: boolean },
 ): InstanceAction[] {
   return actionsFor(status).filter((action) => {
     if (action === 'open' || action === 'chat') return isOwner
+    if (action === 'upgrade') return canUpgrade
     return action !== 'suspend' || canSuspend
   })
 }

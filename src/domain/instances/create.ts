@@ -33,6 +33,8 @@ export interface InstancesDeps {
   /** What the operator set of the idle times; the rest is as the plans say. */
   idle?: IdleSettings
   archive?: Archive
+  /** Throws when an instance could not be backed up before its upgrade. */
+  backUpBeforeUpgrade?: (instanceId: string) => Promise<void>
   /** Tests shorten these. */
   limits?: Partial<LifecycleLimits>
   timing?: Partial<ReconcilerTiming> & { leaseSeconds?: number }
@@ -115,8 +117,11 @@ export function createInstances(deps: InstancesDeps): Instances {
       addressOf: deps.addressOf,
       isolationOf: drivers.isolationOf,
       canSuspend: (name) => capabilitiesOf(name).suspend,
+      isOutdated: (name, specVersion) => name === drivers.current.name && specVersion !== plan.specVersion,
     },
     singleUser,
+    specVersion: plan.specVersion,
+    backUpBeforeUpgrade: deps.backUpBeforeUpgrade,
     settle: (instanceId) => reconciler.settle(instanceId),
   })
   const targets = createTargets({ database, listener })

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { Trx } from '../../db/database.ts'
-import type { DesiredState, InstanceStatus, LaunchStep, Tables } from '../../db/schema.ts'
+import type { DesiredState, InstanceStatus, LastUpgrade, LaunchStep, Tables } from '../../db/schema.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { actionsOf, type InstanceAction } from './actions.ts'
 import type { ComputeCapabilities } from './compute.ts'
@@ -18,6 +18,7 @@ export interface Instance {
   desiredState: DesiredState
   reason: Reason | null
   sleep: Sleep | null
+  upgrade: LastUpgrade | null
   steps: LaunchStep[]
   actions: InstanceAction[]
   driver: string
@@ -38,6 +39,7 @@ export type InstanceDetails = InstanceRow & {
   openclaw_version: Slots['openclaw_version']
   memory_bytes: Slots['memory_bytes']
   cpu_percent: Slots['cpu_percent']
+  spec_version: Slots['spec_version'] | null
   session_id: string | null
 }
 
@@ -46,6 +48,8 @@ export interface ViewOptions {
   addressOf(slug: string): string
   isolationOf: ComputeDrivers['isolationOf']
   canSuspend(driver: string): boolean
+  /** Whether a machine of this software could be made anew of newer software. */
+  isOutdated(driver: string, specVersion: string): boolean
 }
 
 /** Live instances with their details, for a transaction that `inTenant` limits to one organization. */
@@ -59,6 +63,7 @@ export function selectDetails(trx: Trx) {
     .selectAll('instances')
     .select([
       'slots.id as slot_id',
+      'slots.spec_version',
       'slots.openclaw_version',
       'slots.memory_bytes',
       'slots.cpu_percent',
@@ -85,10 +90,12 @@ export function toInstance(row: InstanceDetails, viewerUserId: string, options: 
     desiredState: row.desired_state,
     reason: row.reason_code === null ? null : { code: row.reason_code, message: row.reason_message ?? '' },
     sleep: sleepOf(row),
+    upgrade: row.last_upgrade,
     steps: row.steps,
     actions: actionsOf(row.status, {
       isOwner: row.owner_user_id === viewerUserId,
       canSuspend: options.canSuspend(row.driver),
+      canUpgrade: row.spec_version !== null && options.isOutdated(row.driver, row.spec_version),
     }),
     driver: row.driver,
     isolation: options.isolationOf(row.driver),

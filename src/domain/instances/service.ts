@@ -23,6 +23,10 @@ export interface InstanceServiceDeps {
   drivers: ComputeDrivers
   view: ViewOptions
   singleUser: boolean
+  /** What the current driver makes slots of. */
+  specVersion: string
+  /** Throws when there is no backup to go back to, and the upgrade does not begin. */
+  backUpBeforeUpgrade?: ((instanceId: string) => Promise<void>) | undefined
   /** Settles the instance in this process, so that nobody waits for a poll. */
   settle(instanceId: string): Promise<void>
 }
@@ -42,6 +46,11 @@ export interface InstanceService {
   /** Sticky: nothing but a person's start undoes it. */
   stop(principal: Principal, instanceId: string): Promise<Instance>
   restart(principal: Principal, instanceId: string): Promise<Instance>
+  /**
+   * Backs it up, then makes its machine anew of this Reef's current software, on the state that it has. Should it not
+   * become healthy, it goes back to what it was by itself. Throws a conflict when it is of that software already.
+   */
+  upgrade(principal: Principal, instanceId: string): Promise<Instance>
   deprovision(principal: Principal, instanceId: string): Promise<Instance>
   /** The slot behind an instance that the caller may see, if it has one: logs are kept by slot. */
   findSlotId(principal: Principal, instanceId: string): Promise<string | null>
@@ -167,6 +176,15 @@ export function createInstanceService(deps: InstanceServiceDeps): InstanceServic
         desired_state: 'running',
         restart_generation: instance.restart_generation + 1,
       })),
+    upgrade: async (principal, id) => {
+      const { spec_version, driver } = await getDetails(principal, id)
+      if (spec_version === null || !view.isOutdated(driver, spec_version)) throw upToDate()
+      await deps.backUpBeforeUpgrade?.(id)
+      return act(principal, id, 'upgrade', () => ({
+        desired_state: 'running',
+        upgrade_to: deps.specVersion,
+      }))
+    },
     deprovision: (principal, id) => act(principal, id, 'delete', deleteWish),
     findSlotId: async (principal, id) => (await getDetails(principal, id)).slot_id,
     samples: async (principal, id, minutes) => {
@@ -193,6 +211,7 @@ export function createInstanceService(deps: InstanceServiceDeps): InstanceServic
 type Wish = {
   desired_state: 'running' | 'stopped' | 'deleted'
   restart_generation?: number
+  upgrade_to?: string
   /** How it sleeps; awake without it. */
   rung?: 'suspended'
 }
@@ -219,6 +238,10 @@ function requireAction(instance: InstanceRow, action: InstanceAction): void {
       ? `The instance is ${instance.status}: nothing can be done with it any more.`
       : `The instance is ${instance.status}, so it cannot ${action}. Possible now: ${possible.join(', ')}.`,
   )
+}
+
+function upToDate() {
+  return conflict('up_to_date', 'The instance already runs the newest software that this Reef has.')
 }
 
 function cannotSuspend() {

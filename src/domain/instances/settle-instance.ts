@@ -3,6 +3,7 @@ import type { Database, Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
 import type { InstanceStatus } from '../../db/schema.ts'
 import { impossible } from '../../errors.ts'
+import { restoreIntoNewSlot } from '../backups/first-restore.ts'
 import { type CloseReason, closeSession, openSession } from '../sessions/store.ts'
 import { type LadderOptions, stepOnLadder } from './ladder.ts'
 import { decideInstance, type InstanceDecision, type InstanceRow } from './lifecycle.ts'
@@ -13,6 +14,7 @@ import { otherPersonHolds, singleUserReason } from './single-user.ts'
 import type { SlotPatch } from './slot-lifecycle.ts'
 import { advanceSteps } from './steps.ts'
 import { type LoadedSlot, lockInstance, lockSlot, updateInstance, updateSlot } from './store.ts'
+import { stepUpgrade } from './upgrade-step.ts'
 
 export interface SettleOptions {
   pool: PoolOptions
@@ -50,6 +52,7 @@ export function settleInstance(database: Database, id: string, options: SettleOp
     for (let changes = 0; changes < changesMax; changes++) {
       const slot = (await lockSlot(trx, { instanceId: id })) ?? null
       lookAt ??= await stepOnLadder(trx, instance, slot, options.ladder)
+      if (await stepUpgrade(trx, instance, slot)) slotChanged = true
       const decision = decideInstance(instance, slot)
       if (decision.action.kind === 'none') {
         await record(trx, instance, decision, lookAt)
@@ -115,6 +118,7 @@ const startAfresh: SlotPatch = { failure_code: null, failure_message: null, atte
 
 async function take(trx: Trx, instance: InstanceRow, pool: PoolOptions): Promise<void> {
   const slotId = await claimSlot(trx, instance, pool)
+  await restoreIntoNewSlot(trx, instance, slotId)
   // A new slot has seen no restarts; it need not make up for those of the one before.
   const slot = await lockSlot(trx, { id: slotId })
   instance.restart_generation = slot?.restart_generation ?? 0

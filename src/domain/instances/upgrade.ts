@@ -28,8 +28,6 @@ export function beginUpgrade(
     spec_version: specVersion,
     upgrade_from: slot.spec_version,
     upgrade_until: new Date(now.getTime() + upgradePatienceSeconds * 1000),
-    refused_spec: null,
-    refused_reason: null,
     failure_code: null,
     failure_message: null,
     attempts: 0,

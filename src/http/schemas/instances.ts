@@ -12,7 +12,16 @@ export const instanceStatusSchema = z.enum([
   'deleting',
   'deleted',
 ])
-const instanceActionSchema = z.enum(['start', 'suspend', 'stop', 'restart', 'delete', 'open', 'chat'])
+const instanceActionSchema = z.enum([
+  'start',
+  'suspend',
+  'stop',
+  'restart',
+  'upgrade',
+  'delete',
+  'open',
+  'chat',
+])
 
 const sleepSchema = z
   .object({
@@ -40,6 +49,17 @@ export const instanceSchema = z
       .describe(
         'Set while nobody uses it and it sleeps; any request to it wakes it. Null when a person stopped it.',
       ),
+    upgrade: z
+      .object({
+        from: z.string(),
+        to: z.string(),
+        startedAt: timeSchema,
+        finishedAt: timeSchema.nullable(),
+        outcome: z.enum(['under_way', 'succeeded', 'rolled_back']),
+        message: z.string().nullable().describe('Why it was rolled back.'),
+      })
+      .nullable()
+      .describe('The last upgrade, if there was one.'),
     steps: z
       .array(z.object({ name: z.string(), startedAt: timeSchema, finishedAt: timeSchema.nullable() }))
       .describe('Steps of the launch under way or last done.'),
