@@ -24,6 +24,7 @@ export function createEgressProxy(deps: WayOutDeps): Server {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.requestSeconds * 1000,
     requestTimeout: 0,
+    connectionsCheckingInterval: 1_000,
     keepAliveTimeout: 60_000,
     // Over HTTP/2 in the clear one connection could ask for any server that shares the address.
     shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
@@ -128,7 +129,7 @@ function readInside(client: Socket, target: NamedTarget, seconds: number): Promi
     client,
     (bytes) => {
       if (bytes[0] !== tlsByte) {
-        const isHttp = target.port === plainPort && /^[A-Z]/.test(bytes.toString('latin1', 0, 1))
+        const isHttp = /^[A-Z]/.test(bytes.toString('latin1', 0, 1))
         return { used: 0, value: isHttp ? 'plain HTTP' : 'another' }
       }
       const name = readServerName(bytes)

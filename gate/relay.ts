@@ -36,6 +36,7 @@ export function createRelay(deps: RelayDeps): Server {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.requestSeconds * 1000,
     requestTimeout: 0,
+    connectionsCheckingInterval: 1_000,
     keepAliveTimeout: 60_000,
   })
   const slotOf = admitInstances(server, { ...deps, connectionsPerSlotMax: limits.connectionsPerSlotMax })

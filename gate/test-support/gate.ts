@@ -63,7 +63,11 @@ export async function startTestGate(policy: Policy, options: TestGateOptions = {
   let sequence = 0
   let current = policy
   const control = createServer(onRequest)
-  const sockets = new WebSocketServer({ server: control, path: '/gate' })
+  const sockets = new WebSocketServer({ noServer: true })
+  control.on('upgrade', (request, socket, head) => {
+    if (request.url !== '/gate') return
+    sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client))
+  })
   const isInForce = (wanted: number): Promise<void> => new Promise((done) => waiting.set(wanted, done))
   const send = (): void => {
     const message: ToGate = { type: 'policy', sequence, policy: current }
