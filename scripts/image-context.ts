@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -23,6 +25,9 @@ const parts = {
     ),
   },
 } satisfies Record<ImageName, { workspace: string | null; copies: Record<string, string> }>
+
+/** Raised when packages are to be staged anew although the lock is the same. */
+const stagingVersion = 2
 
 /** Of no use to a program that runs: 140 of 725 MB. */
 const needless = /\.(map|d\.ts|d\.mts|d\.cts)$/
@@ -60,7 +65,7 @@ async function stageNode(root: string, directory: string): Promise<void> {
 
 async function stagePackages(root: string, directory: string, workspace: string | null): Promise<void> {
   const lock = await readFile(join(root, 'package-lock.json'))
-  const mark = createHash('sha256').update(lock).update(process.arch).digest('hex')
+  const mark = createHash('sha256').update(lock).update(`${process.arch} ${stagingVersion}`).digest('hex')
   const markFile = join(directory, 'packages.sha256')
   if ((await readFile(markFile, 'utf8').catch(() => '')) === mark) return
   const draft = `${directory}.draft`
@@ -84,6 +89,7 @@ async function stagePackages(root: string, directory: string, workspace: string 
     ],
     { cwd: draft, maxBuffer: 16 * 1024 * 1024 },
   )
+  await finishOpenclaw(join(draft, 'node_modules/openclaw/openclaw.mjs'))
   // Links to the workspaces, whose sources are copied beside.
   await rm(join(draft, 'node_modules', '@reef'), { recursive: true, force: true })
   await dropNeedless(join(draft, 'node_modules'))
@@ -91,6 +97,17 @@ async function stagePackages(root: string, directory: string, workspace: string 
   await rename(join(draft, 'node_modules'), join(directory, 'node_modules'))
   await rm(draft, { recursive: true, force: true })
   await writeFile(markFile, mark)
+}
+
+/** Install scripts are off, so OpenClaw makes up for its own at its first start, which in the image it could not. */
+async function finishOpenclaw(entry: string): Promise<void> {
+  if (!existsSync(entry)) return
+  const home = await mkdtemp(join(tmpdir(), 'reef-image-'))
+  try {
+    await run(process.execPath, [entry, '--version'], { env: { HOME: home, OPENCLAW_STATE_DIR: home } })
+  } finally {
+    await rm(home, { recursive: true, force: true })
+  }
 }
 
 async function dropNeedless(directory: string): Promise<void> {

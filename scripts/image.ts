@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -11,7 +12,7 @@ import { type ImageName, stageImageContext } from './image-context.ts'
 //   npm run image -- [--base IMAGE] [--tag TAG] [--only instance,gate,control-plane]
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 /** In the order of the Dockerfile: the classic builder builds every stage before the one that is wanted. */
-const names: ImageName[] = ['instance', 'gate', 'control-plane']
+const names: ImageName[] = ['gate', 'instance', 'control-plane']
 const { values } = parseArgs({
   options: {
     base: { type: 'string', default: 'node:24-bookworm-slim' },
@@ -36,6 +37,9 @@ const [openclaw = '', supervisor = ''] = (await readSpecVersion()).split(' ')
 for (const name of images) {
   const buildStartedAt = performance.now()
   const tag = `reef-${name}:${values.tag}`
+  // What only later stages copy is not sent to the engine.
+  const later = names.slice(names.indexOf(name) + 1)
+  await writeFile(join(context, '.dockerignore'), `${later.join('\n')}\n`)
   docker([
     ...['build', '--quiet', '--target', name, '--tag', tag],
     ...['--file', join(root, 'deploy/docker/Dockerfile'), '--build-arg', `BASE_IMAGE=${values.base}`],
