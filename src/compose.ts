@@ -1,6 +1,7 @@
 import { createIdentity } from './adapters/identity/better-auth.ts'
 import { openSecretBox } from './adapters/secret-box/open.ts'
 import { type Addresses, addressesOf } from './addresses.ts'
+import { openBackups } from './backups.ts'
 import { systemClock as clock } from './clock.ts'
 import { dockerSettings, planLimits } from './compute/docker/settings.ts'
 import { openDrivers } from './compute/registry.ts'
@@ -14,12 +15,15 @@ import { createInvitations } from './domain/accounts/invitations.ts'
 import { createMembers } from './domain/accounts/members.ts'
 import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
+import type { Backups } from './domain/backups/create.ts'
 import { createServedNames } from './domain/domains/served-names.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
 import { createOperators } from './domain/operators/operators.ts'
 import { createOverviews } from './domain/operators/overview.ts'
+import { createSecretDelivery, type SecretDelivery } from './domain/secrets/delivery.ts'
 import type { SecretBox } from './domain/secrets/secret-box.ts'
+import { createSecretService } from './domain/secrets/service.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
 import { startUsageSweep } from './domain/usage/sweep.ts'
 import { createFronts, type Fronts } from './fronts.ts'
@@ -35,6 +39,7 @@ import { registerInstanceRoutes } from './http/routes/instances.ts'
 import { registerMeRoutes } from './http/routes/me.ts'
 import { registerOperationsRoutes } from './http/routes/operations.ts'
 import { registerOrganizationRoutes } from './http/routes/organizations.ts'
+import { registerSecretRoutes } from './http/routes/secrets.ts'
 import { registerSessionRoutes } from './http/routes/sessions.ts'
 import { registerVisitRoutes } from './http/routes/visits.ts'
 import { createServer, type Server } from './http/server.ts'
@@ -94,7 +99,7 @@ const drainGraceSeconds = 15
 /** The only file that knows every concrete part: makes them and hands each what it needs. Nothing runs before `listen`. */
 export async function compose(options: ComposeOptions): Promise<ControlPlane> {
   const core = await openCore(options)
-  const { server, link, gates, realtime } = await openApi(core)
+  const { server, link, gates, realtime, backups } = await openApi(core)
   const proxy = openProxy(core)
   const { config, ports, log } = options
   let usageSweep: { stop(): Promise<void> } | undefined
@@ -112,6 +117,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       closeBeside = await listenBeside(server.server, await addressesBeside(core), ports.api)
       await proxy.listen(config.REEF_HOST, ports.proxy)
       await core.instances.reconciler.start()
+      backups.worker.start()
       usageSweep = startUsageSweep({
         database: core.database,
         onError: (error) => log.warn({ err: error }, 'abandoned model calls were not closed'),
@@ -119,6 +125,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
     },
     notices: () => noticesOf(core),
     close: async ({ stopMachines }) => {
+      const backupsEnded = backups.worker.stop()
       await core.instances.reconciler.stop()
       // While links and the model gateway still answer, so that supervisors drain as they would on a person's stop.
       if (stopMachines) await core.instances.reconciler.stopAllMachines()
@@ -126,6 +133,8 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       await realtime.close()
       await gates.close()
       await link.close()
+      // Whatever it waited for of a supervisor has just ended.
+      await backupsEnded
       await proxy.close()
       await closeBeside?.()
       await server.close()
@@ -149,6 +158,7 @@ interface Core {
   instances: Instances
   visits: Visits
   secretBox: SecretBox
+  secretDelivery: SecretDelivery
   fronts: Fronts
   originOf(slug: string): string
 }
@@ -157,6 +167,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
   const { config, secret, log, database, listener } = options
   const urls = addressesOf(config, options.ports)
   const nodeId = newId()
+  const secretBox = await openSecretBox(config.REEF_SECRETS_KEY_FILE, secret)
   const catalogue = modelCatalogue(config)
   const drivers = await openDrivers(
     {
@@ -208,7 +219,12 @@ async function openCore(options: ComposeOptions): Promise<Core> {
       proxyPublicUrl: urls.proxy,
     }),
     fronts: createFronts({ token: ingressToken(config, secret), trusted: config.REEF_TRUSTED_PROXIES }),
-    secretBox: await openSecretBox(config.REEF_SECRETS_KEY_FILE, secret),
+    secretBox,
+    secretDelivery: createSecretDelivery({
+      database,
+      box: secretBox,
+      onUnusable: (error, { id }) => log.error({ err: error, secretId: id }, 'a secret cannot be opened'),
+    }),
     originOf,
   }
 }
@@ -216,7 +232,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
 /** Dashboard, API, model gateway, links and browsers' WebSockets: one listener. */
 async function openApi(
   core: Core,
-): Promise<{ server: Server; link: Link; gates: Gates; realtime: Realtime }> {
+): Promise<{ server: Server; link: Link; gates: Gates; realtime: Realtime; backups: Backups }> {
   const { options, urls, database, listener, authenticator, instances, catalogue } = core
   const { config, secret, log } = options
   const server = await createServer({ log, version: core.version, fronts: core.fronts })
@@ -235,6 +251,7 @@ async function openApi(
       models: () => catalogue,
       modelKey: (slotId) => modelKey(secret, slotId),
       origins: (slug) => [core.originOf(slug)],
+      secrets: core.secretDelivery,
     },
   })
   const gates = attachGates({
@@ -264,6 +281,21 @@ async function openApi(
       isCustomDomain: async () => false,
     }),
   })
+  registerSecretRoutes(server, {
+    authenticator,
+    secrets: createSecretService({ database, box: core.secretBox, secret }),
+  })
+  const backups = await openBackups(server, {
+    config,
+    database,
+    secret,
+    box: core.secretBox,
+    calls: link.calls,
+    instances: instances.service,
+    authenticator,
+    clock,
+    log,
+  })
   registerVisitRoutes(server, { authenticator, visits: core.visits })
   await registerModelGateway(server, {
     secret,
@@ -292,7 +324,7 @@ async function openApi(
     directory: options.dashboardDirectory,
     connectTo: () => [urls.proxy, urls.public.replace(/^http/, 'ws')],
   })
-  return { server, link, gates, realtime }
+  return { server, link, gates, realtime, backups }
 }
 
 async function registerAccountRoutes(core: Core, server: Server): Promise<void> {

@@ -57,6 +57,21 @@ export const desiredSchema = z.object({
    * failed, the slot is not ready.
    */
   restore: z.object({ id: z.string() }).nullish(),
+  /**
+   * Values for OpenClaw's secret provider `reef`, all of them each time. The supervisor keeps them in memory, whatever
+   * they are named for, and writes them into no log.
+   */
+  secrets: z
+    .array(
+      z.object({
+        name: z.string(),
+        value: z.string(),
+        version: z.number().int(),
+        /** Commands that the agent runs see it in their environment. */
+        exposeToTools: z.boolean(),
+      }),
+    )
+    .nullish(),
   /** Null while the slot waits in the pool. */
   owner: z
     .object({

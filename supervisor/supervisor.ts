@@ -12,6 +12,8 @@ import { createOpenClaw } from './openclaw.ts'
 import { killLeftovers, openclawVersion } from './openclaw-child.ts'
 import { mergeConfig } from './openclaw-config.ts'
 import type { Desired } from './protocol.ts'
+import { withSecrets } from './secrets-config.ts'
+import { createSecretsKeeper } from './secrets-keeper.ts'
 import { createPortServer } from './server.ts'
 import { openSlotFiles } from './slot-files.ts'
 import { createUsageMeter } from './usage.ts'
@@ -56,12 +58,18 @@ export async function startSupervisor(
   let restoring = false
   let stopping: Promise<void> | null = null
 
-  function log(text: string): void {
+  function log(message: string): void {
+    const text = secrets.redact(message)
     print(text)
     logs.add('supervisor', text)
     link.logsChanged()
   }
 
+  const secrets = createSecretsKeeper({
+    slotDirectory: environment.slotDirectory,
+    readGateway: () => openclaw.gateway,
+    log,
+  })
   const readControlOrigin = () => new URL(environment.readControl().linkUrl.replace(/^ws/, 'http')).origin
   const modelRelay = createModelRelay({
     token: modelRelayToken,
@@ -75,7 +83,7 @@ export async function startSupervisor(
   const child = {
     variables: { ...environment.openclawVariables },
     onLine: (text: string) => {
-      logs.add('openclaw', text)
+      logs.add('openclaw', secrets.redact(text))
       link.logsChanged()
     },
   }
@@ -87,6 +95,7 @@ export async function startSupervisor(
     onChange: () => {
       if (openclaw.state.phase === 'ready') {
         reconfigure()
+        secrets.ready()
         void warmUpIfUnowned()
       }
       link.statusChanged()
@@ -182,7 +191,7 @@ export async function startSupervisor(
       workspaceDirectory: files.paths.workspace,
       logFile: files.paths.openclawLog,
     })
-    return files.writeConfig(config)
+    return files.writeConfig(withSecrets(config, secrets.paths))
   }
 
   /** The whole truth each time: whatever differs from what is the case is brought about. */
@@ -190,6 +199,7 @@ export async function startSupervisor(
     if (stopping) return
     const changed = JSON.stringify(next) !== JSON.stringify(desired)
     desired = next
+    if (next.run === 'run') secrets.take(next.secrets ?? [])
     if (next.run === 'stop') {
       void stop('The control plane asked for it.', next.graceSeconds)
       return
@@ -298,6 +308,7 @@ export async function startSupervisor(
       await server.close()
       await modelRelay.close()
       await link.close(linkCloseMs)
+      secrets.clear()
       ended.resolve()
     })()
     return stopping

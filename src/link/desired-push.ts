@@ -1,7 +1,15 @@
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { closeCodes } from './connection.ts'
-import { type DesiredFacts, type DesiredSources, desiredOf, loadDesiredFacts } from './desired.ts'
+import {
+  addSecrets,
+  type DesiredFacts,
+  type DesiredSources,
+  desiredOf,
+  digestOf,
+  loadDesiredFacts,
+  recordSecrets,
+} from './desired.ts'
 import { type LinkedSlot, type LinkedSlots, replacedReason } from './linked-slots.ts'
 import { isHolder } from './store.ts'
 
@@ -33,10 +41,11 @@ export function createDesiredPush(deps: {
         asked.map((slot) => slot.hold.slotId),
       ),
     )
+    await addSecrets(facts.values(), sources)
     for (const slot of asked) {
       const { slotId } = slot.hold
       // One that was replaced here while the facts were read has its own check coming.
-      if (linked.get(slotId) === slot) compare(slot, facts.get(slotId), sources)
+      if (linked.get(slotId) === slot) compare(slot, facts.get(slotId), { sources, log })
     }
   }
   const run = async (): Promise<void> => {
@@ -57,7 +66,11 @@ export function createDesiredPush(deps: {
   }
 }
 
-function compare(slot: LinkedSlot, facts: DesiredFacts | undefined, sources: DesiredSources): void {
+function compare(
+  slot: LinkedSlot,
+  facts: DesiredFacts | undefined,
+  deps: { sources: DesiredSources; log: Logger },
+): void {
   if (!facts || !isHolder(facts, slot.hold)) {
     slot.connection.close(closeCodes.replaced, replacedReason)
     return
@@ -66,9 +79,10 @@ function compare(slot: LinkedSlot, facts: DesiredFacts | undefined, sources: Des
   const still = facts.wanted === 'suspended'
   if (slot.still !== still) slot.connection.excuse()
   slot.still = still
-  const desired = desiredOf(facts, sources)
-  const text = JSON.stringify(desired)
+  const desired = desiredOf(facts, deps.sources)
+  const text = digestOf(desired)
   if (text === slot.desired) return
   slot.desired = text
   slot.connection.send({ type: 'desired', desired })
+  recordSecrets(slot.hold, facts, deps)
 }

@@ -1,9 +1,13 @@
+import { hash } from 'node:crypto'
 import type { Desired } from '../../supervisor/protocol.ts'
 import type { Trx } from '../db/database.ts'
 import type { SlotWanted } from '../db/schema.ts'
 import { openRestoreOf } from '../domain/backups/open-restore.ts'
+import type { SecretDelivery } from '../domain/secrets/delivery.ts'
+import type { DeliveredSecret } from '../domain/secrets/secret.ts'
 import type { RootSecret } from '../secrets.ts'
 import { slotKey } from '../slot-key.ts'
+import type { Logger } from '../telemetry/log.ts'
 
 /** What the control plane knows beside the database and a supervisor needs to be told. */
 export interface DesiredSources {
@@ -15,6 +19,8 @@ export interface DesiredSources {
   models(): Pick<Desired['models'], 'primary' | 'offered' | 'warmup'>
   /** A slot's own key for the model gateway. */
   modelKey(slotId: string): string
+  /** What the owner's secrets are, if there is anything that knows. */
+  secrets?: SecretDelivery
   /** Origins of an instance's own address. */
   origins(slug: string): string[]
 }
@@ -30,6 +36,8 @@ export interface DesiredFacts {
   /** The restore that waits for this slot. */
   restoreId: string | null
   instance: { id: string; slug: string; ownerEmail: string | null } | null
+  /** Opened by `addSecrets`. */
+  secrets?: readonly DeliveredSecret[]
 }
 
 /** Reads the facts of many slots at once; a slot that does not exist is missing from the answer. */
@@ -72,12 +80,28 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
   )
 }
 
+/** Opens what the slots' instances are to be given; after the transaction, since a KMS may be far away. */
+export async function addSecrets(facts: Iterable<DesiredFacts>, sources: DesiredSources): Promise<void> {
+  const assigned = [...facts].filter((slot) => slot.instance !== null && isToRun(slot))
+  const loaded = await sources.secrets?.load(assigned.map((slot) => slot.instance?.id as string))
+  for (const slot of assigned) slot.secrets = loaded?.get(slot.instance?.id as string) ?? []
+}
+
+function isToRun(facts: DesiredFacts): boolean {
+  return facts.wanted === 'running' || facts.wanted === 'suspended'
+}
+
+/** What is remembered of what a slot was told: enough to see a change, and no secret. */
+export function digestOf(desired: Desired): string {
+  return hash('sha256', JSON.stringify(desired), 'base64')
+}
+
 /** Pure, and equal facts give equal texts: whether something changed is seen by comparing the JSON. */
 export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired {
   const { primary, offered, warmup } = sources.models()
   return {
     // A suspended machine is paused by its driver; its supervisor goes on where it was.
-    run: facts.wanted === 'running' || facts.wanted === 'suspended' ? 'run' : 'stop',
+    run: isToRun(facts) ? 'run' : 'stop',
     graceSeconds: sources.graceSeconds,
     restartGeneration: facts.restartGeneration,
     models: {
@@ -91,6 +115,7 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
     // A path at the address that links dial, which a host's gate relays too.
     slot: { baseUrl: '/slot', apiKey: slotKey(sources.secret, facts.slotId) },
     restore: facts.restoreId === null ? null : { id: facts.restoreId },
+    secrets: (facts.secrets ?? []).map(({ id: _, ...secret }) => secret),
     owner: facts.instance && {
       instanceId: facts.instance.id,
       slug: facts.instance.slug,
@@ -99,4 +124,17 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
       origins: sources.origins(facts.instance.slug),
     },
   }
+}
+
+/** Writes down who was given which secret. That it was sent cannot wait for this and is not undone by its failure. */
+export function recordSecrets(
+  hold: { slotId: string; connectedAt: Date },
+  facts: DesiredFacts,
+  deps: { sources: DesiredSources; log: Logger },
+): void {
+  if (!facts.instance || !facts.secrets?.length) return
+  const { slotId, connectedAt } = hold
+  deps.sources.secrets
+    ?.record({ slotId, linkConnectedAt: connectedAt, instanceId: facts.instance.id, secrets: facts.secrets })
+    .catch((error) => deps.log.error({ err: error, slotId }, 'a delivery of secrets was not written down'))
 }

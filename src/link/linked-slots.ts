@@ -8,7 +8,7 @@ export interface LinkedSlot {
   instanceId: string | null
   /** Its machine stands still, or is about to. */
   still: boolean
-  /** What its supervisor was last told to do, as JSON. */
+  /** What its supervisor was last told to do, as a digest. */
   desired: string
 }
 

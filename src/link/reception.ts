@@ -9,7 +9,7 @@ import {
   type Refusal,
   type Report,
 } from './connection.ts'
-import { type DesiredSources, desiredOf } from './desired.ts'
+import { addSecrets, type DesiredSources, desiredOf, digestOf, recordSecrets } from './desired.ts'
 import type { DesiredPush } from './desired-push.ts'
 import { type LinkedSlot, type LinkedSlots, replacedReason } from './linked-slots.ts'
 import type { LogBuffers } from './log-buffers.ts'
@@ -104,13 +104,14 @@ async function welcome(
   const admission = await admit(deps.database, deps.nodeId, hello)
   if (admission.kind === 'refused') return refusals[admission.code]
   const { hold, facts } = admission
+  await addSecrets([facts], deps.sources)
   const desired = desiredOf(facts, deps.sources)
   const slot: LinkedSlot = {
     hold,
     connection,
     instanceId: facts.instance?.id ?? null,
     still: facts.wanted === 'suspended',
-    desired: JSON.stringify(desired),
+    desired: digestOf(desired),
   }
   const other = deps.linked.get(hold.slotId)
   // Two connections of one slot may get here in another order than the database admitted them; the later one stays.
@@ -124,6 +125,7 @@ async function welcome(
     leaseSeconds: deps.leaseSeconds,
     desired,
   })
+  recordSecrets(hold, facts, deps)
   deps.log.info({ slotId: hold.slotId, openclawVersion: hello.openclawVersion }, 'link accepted')
   // What changed since the facts were read was hinted at before this link was known here.
   deps.push.ask([hold.slotId])

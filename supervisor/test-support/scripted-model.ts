@@ -38,7 +38,8 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
       return
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
-    if (question.includes('list files') && !called) await callTool(response, body.model)
+    const command = question.includes('list files') ? 'ls -a' : /run <(.+)>/s.exec(question)?.[1]
+    if (command !== undefined && !called) await callTool(response, body.model, command)
     else if (question.includes('slowly'))
       await say(response, body.model, 'one two three four five six seven eight', 500)
     else await say(response, body.model, 'Hello from the model.', 20)
@@ -77,10 +78,10 @@ async function say(response: ServerResponse, model: string, text: string, everyM
   write(response, model, [{ index: 0, delta: {}, finish_reason: 'stop' }])
 }
 
-async function callTool(response: ServerResponse, model: string): Promise<void> {
+async function callTool(response: ServerResponse, model: string, command: string): Promise<void> {
   write(response, model, [{ index: 0, delta: { content: 'Let me look.' }, finish_reason: null }])
   const call = { index: 0, id: `call_${Date.now()}`, type: 'function' }
-  const named = { ...call, function: { name: 'exec', arguments: JSON.stringify({ command: 'ls -a' }) } }
+  const named = { ...call, function: { name: 'exec', arguments: JSON.stringify({ command }) } }
   write(response, model, [{ index: 0, delta: { tool_calls: [named] }, finish_reason: null }])
   write(response, model, [{ index: 0, delta: {}, finish_reason: 'tool_calls' }])
 }

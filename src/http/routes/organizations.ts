@@ -241,7 +241,7 @@ function registerInvitationRoutes(
 }
 
 /** As `requirePrincipal`, for routes whose path names the organization: there it counts and the header does not. */
-function requirePrincipalOfPath(authenticator: Authenticator): Hook {
+export function requirePrincipalOfPath(authenticator: Authenticator): Hook {
   return async (request) => {
     const { organizationId } = (request as unknown as { params: { organizationId: string } }).params
     request.principal = await authenticator.authenticate({
