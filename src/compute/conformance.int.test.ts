@@ -33,6 +33,10 @@ describeConformance('process', async (): Promise<ConformanceSubject> => {
       const { stdout } = await run('ps', ['-axo', 'state=,command='])
       return stdout.split('\n').filter((line) => !line.startsWith('Z') && line.endsWith(`/${slotId}`)).length
     },
+    countBoots: async (slotId) => {
+      await booted(slotId)
+      return (await readFile(inSlot(slotId, 'boots'), 'utf8')).split('\n').length - 1
+    },
     writeState: (slotId, text) => writeFile(inSlot(slotId, 'state'), text),
     readState: (slotId) => readFile(inSlot(slotId, 'state'), 'utf8').catch(() => undefined),
     crash: async (slotId) => {
@@ -53,6 +57,7 @@ describeConformance('fake', async (): Promise<ConformanceSubject> => {
   return {
     open: () => createFakeDriver({ machines }),
     countRunning: async (slotId) => machines.countRunning(slotId),
+    countBoots: async (slotId) => find(slotId)?.boots ?? 0,
     writeState: async (slotId, text) => void find(slotId)?.state.set('text', text),
     readState: async (slotId) => find(slotId)?.state.get('text'),
     crash: async (slotId) => machines.crash(slotId, 'told to crash'),
@@ -80,6 +85,10 @@ if (requireComponent('docker')) {
       countRunning: async (slotId) => {
         const running = ['--filter', 'status=running', '--filter', `label=reef.slot=${slotId}`]
         return (await docker('ps', '--quiet', ...running)).split('\n').filter(Boolean).length
+      },
+      countBoots: async (slotId) => {
+        await booted(slotId)
+        return Number(await inSlot(slotId, 'wc -l < boots'))
       },
       writeState: async (slotId, text) => void (await inSlot(slotId, `printf %s ${text} > state`)),
       readState: (slotId) => inSlot(slotId, 'cat state'),

@@ -8,6 +8,8 @@ export interface ConformanceSubject {
   open(): ComputeDriver
   /** How many machines run for the slot, counted without the driver. */
   countRunning(slotId: string): Promise<number>
+  /** How often the slot's machine has booted in its life. */
+  countBoots(slotId: string): Promise<number>
   /** Puts a text into the slot's state and reads it back; undefined when there is no state. */
   writeState(slotId: string, text: string): Promise<void>
   readState(slotId: string): Promise<string | undefined>
@@ -37,6 +39,9 @@ export function describeConformance(name: string, makeSubject: () => Promise<Con
       await observed(driver, handle, 'running')
       return handle
     }
+
+    const expectBoots = (slotId: string, count: number) =>
+      expect.poll(() => subject.countBoots(slotId), { timeout: 10_000 }).toBe(count)
 
     test('a slot that was never made is absent, and stopping or removing it is success', async () => {
       const spec = newSpec()
@@ -137,6 +142,24 @@ export function describeConformance(name: string, makeSubject: () => Promise<Con
       expect(crashed.failure).toMatchObject({ code: 'crashed', message: expect.stringMatching(/\S/) })
       await observed(driver, await driver.ensure(spec, handle), 'running')
       expect(await subject.readState(spec.slotId)).toBe('survives')
+      expect(await subject.countRunning(spec.slotId)).toBe(1)
+    })
+
+    test('ensure with other software makes the machine anew, once, on the state that it has', async () => {
+      const spec = newSpec()
+      const handle = await running(spec)
+      await subject.writeState(spec.slotId, 'kept')
+      const boots = await subject.countBoots(spec.slotId)
+      const newer = { ...spec, specVersion: 'test-2', bootstrapToken: null }
+      const upgraded = await driver.ensure(newer, handle)
+      await observed(driver, upgraded, 'running')
+      await expectBoots(spec.slotId, boots + 1)
+      expect(await subject.readState(spec.slotId)).toBe('kept')
+      await subject.open().ensure(newer, upgraded)
+      expect(await subject.countBoots(spec.slotId)).toBe(boots + 1)
+      // And back, as a rollback does.
+      await observed(driver, await driver.ensure({ ...spec, bootstrapToken: null }, upgraded), 'running')
+      await expectBoots(spec.slotId, boots + 2)
       expect(await subject.countRunning(spec.slotId)).toBe(1)
     })
 

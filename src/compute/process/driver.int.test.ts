@@ -76,6 +76,7 @@ test('a changed link address reaches the running slot, and its port stays', asyn
   expect(JSON.parse(await readFile(inSlot(spec, 'control.json'), 'utf8'))).toEqual({
     linkUrl: 'ws://127.0.0.1:9/link',
     bootstrapToken: null,
+    specVersion: spec.specVersion,
     slotId: spec.slotId,
     port: handle.port,
   })

@@ -22,7 +22,7 @@ import {
   signal,
   waitForEnd,
 } from './processes.ts'
-import { listSlotIds, openSlotDirectory, type SlotDirectory } from './slot-directory.ts'
+import { type ControlFile, listSlotIds, openSlotDirectory, type SlotDirectory } from './slot-directory.ts'
 
 export interface ProcessDriverOptions {
   /** Each slot is a folder in here. Nothing else should be. */
@@ -38,6 +38,8 @@ export interface ProcessDriverOptions {
 
 /** Longer than OpenClaw's own shutdown budget of 325 s. */
 const stopGraceSecondsMax = 330
+/** For an orderly end of what is about to be replaced; its state is on disk already. */
+const replaceMilliseconds = 15_000
 /** After SIGKILL only the kernel is waited for; a process in uninterruptible sleep may take this long. */
 const killMillisecondsMax = 10_000
 const logTailBytes = 16 * 1024
@@ -63,8 +65,8 @@ export function createProcessDriver(options: ProcessDriverOptions): ComputeDrive
     const slot = openSlotDirectory(directory, spec.slotId)
     return withSlotLock(slot.path, async () => {
       await slot.create(reefId)
-      const running = await findRunning(slot, supervisorEntry)
       const control = await slot.readControl()
+      const running = await findRunningOf(slot, control, spec, supervisorEntry)
       const port =
         running && control
           ? control.port
@@ -74,6 +76,7 @@ export function createProcessDriver(options: ProcessDriverOptions): ComputeDrive
         bootstrapToken: spec.bootstrapToken,
         slotId: spec.slotId,
         port,
+        specVersion: spec.specVersion,
       })
       if (!running) await start(slot, options)
       return { slotId: spec.slotId, port }
@@ -156,6 +159,22 @@ export function createProcessDriver(options: ProcessDriverOptions): ComputeDrive
         )
       }),
   }
+}
+
+/** The same, if it was started of what is wanted; of other software it ends, as it would by a stop. */
+async function findRunningOf(
+  slot: SlotDirectory,
+  control: ControlFile | undefined,
+  spec: SlotSpec,
+  supervisorEntry: string,
+): Promise<ProcessIdentity | undefined> {
+  const running = await findRunning(slot, supervisorEntry)
+  if (running === undefined || control?.specVersion === undefined || control.specVersion === spec.specVersion)
+    return running
+  await signal(running, 'SIGTERM', 'process')
+  await waitForEnd([running], Date.now() + replaceMilliseconds)
+  await killAll(slot, supervisorEntry)
+  return undefined
 }
 
 /** The slot's supervisor if it is there to stay; one that is being stopped is refused or, when overdue, killed. */

@@ -11,6 +11,8 @@ export interface ControlFile {
   bootstrapToken: string | null
   slotId: string
   port: number
+  /** What it was started of; not for the supervisor. */
+  specVersion?: string | undefined
 }
 
 /** How the supervisor ended, as its parent saw it; a control plane that was not its parent cannot know. */
