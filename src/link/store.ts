@@ -2,6 +2,7 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { FromSupervisor } from '../../supervisor/protocol.ts'
 import type { Database, Trx } from '../db/database.ts'
 import { notify } from '../db/notify.ts'
+import { restoreIntoNewSlot } from '../domain/backups/first-restore.ts'
 import { hasNoOpenRestore } from '../domain/backups/open-restore.ts'
 import { isId } from '../ids.ts'
 import { randomToken, sha256 } from '../secrets.ts'
@@ -64,12 +65,24 @@ export function admit(database: Database, nodeId: string, hello: Hello): Promise
       .returning('link_connected_at')
       .executeTakeFirst()
     if (!taken) return { kind: 'refused', code: await refusalOf(trx, slotId, hash) }
+    if (bootstrap) await restoreLost(trx, slotId)
     await notify(trx, 'slot_changed', slotId)
     // Both were set by the statement above, in this transaction.
     const facts = (await loadDesiredFacts(trx, [slotId])).get(slotId) as DesiredFacts
     const hold: Hold = { slotId, nodeId, connectedAt: taken.link_connected_at as Date }
     return { kind: 'admitted', hold, facts, linkCredential }
   })
+}
+
+/** A slot that needs to bootstrap has no state; if somebody owns it, what was saved of theirs comes first. */
+async function restoreLost(trx: Trx, slotId: string): Promise<void> {
+  const instance = await trx
+    .selectFrom('slots')
+    .innerJoin('instances', 'instances.id', 'slots.instance_id')
+    .select(['instances.id', 'instances.organization_id'])
+    .where('slots.id', '=', slotId)
+    .executeTakeFirst()
+  if (instance) await restoreIntoNewSlot(trx, instance, slotId)
 }
 
 /** Only who once held the slot's credential learns that the slot is gone. */

@@ -1,0 +1,87 @@
+import type { Clock } from '../../clock.ts'
+import type { Database } from '../../db/database.ts'
+import type { RootSecret } from '../../secrets.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import type { Principal } from '../accounts/principal.ts'
+import type { SecretBox } from '../secrets/secret-box.ts'
+import { createAlarms } from './alarms.ts'
+import { type BackupIntake, createIntake } from './intake.ts'
+import { createBackupKeys, type KeyPairs } from './keys.ts'
+import { createRestoreOrders, type RestoreOrders } from './restore-orders.ts'
+import type { RetentionPolicy } from './retention.ts'
+import type { BackupSchedule } from './schedule.ts'
+import { type BackupService, createBackupService } from './service.ts'
+import { createManifestSigner } from './signing.ts'
+import type { BackupStores } from './stores.ts'
+import { type BackupTaker, createTaker, type SlotCaller } from './take.ts'
+import { type BackupWorker, createBackupWorker } from './worker.ts'
+
+export interface Backups {
+  service: BackupService
+  intake: BackupIntake
+  restores: RestoreOrders
+  worker: BackupWorker
+  /** For upgrades: resolves when the backup is complete, throws when there can be none. */
+  backUp: BackupTaker['backUp']
+}
+
+export interface BackupsDeps {
+  database: Database
+  secret: RootSecret
+  box: SecretBox
+  keyPairs: KeyPairs
+  stores: BackupStores
+  calls: SlotCaller
+  clock: Clock
+  log: Logger
+  /** Null: only on demand. */
+  schedule: BackupSchedule | null
+  retention: Omit<RetentionPolicy, 'hasRemote'>
+  /** How long a backup waits for turns in flight before it goes on. */
+  drainSeconds: number
+  /** Save what each turn changed. */
+  checkpoints: boolean
+  start(principal: Principal, instanceId: string): Promise<unknown>
+}
+
+/** Everything about backups, wired. Nothing runs before `worker.start()`. */
+export function createBackups(deps: BackupsDeps): Backups {
+  const { database, stores, log } = deps
+  const signer = createManifestSigner(deps.secret)
+  const keys = createBackupKeys(deps)
+  const alarms = createAlarms(database)
+  const taker = createTaker({ ...deps, keys, alarms })
+  const worker = createBackupWorker({
+    ...deps,
+    taker,
+    signer,
+    alarms,
+    drill: async () => undefined,
+  })
+  return {
+    service: createBackupService({ ...deps, taker, kick: () => worker.kick() }),
+    intake: createIntake({
+      database,
+      stores,
+      keys,
+      signer,
+      checkpoints: deps.checkpoints,
+      onComplete: () => worker.kick(),
+    }),
+    restores: createRestoreOrders({
+      database,
+      stores,
+      keys,
+      signer,
+      onEnd: () => worker.kick(),
+      onFailure: ({ organizationId, instanceId, message, drill }) => {
+        const kind = drill ? 'drill_failed' : 'restore_failed'
+        alarms
+          .raise({ kind, organizationId, instanceId, message })
+          .catch((error: unknown) => log.warn({ err: error }, 'an alarm could not be raised'))
+      },
+    }),
+    worker,
+    backUp: taker.backUp,
+  }
+}

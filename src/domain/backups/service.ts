@@ -1,0 +1,309 @@
+import type { Database, Trx } from '../../db/database.ts'
+import { conflict, invalid, notFound } from '../../errors.ts'
+import { isId, newId } from '../../ids.ts'
+import type { Principal } from '../accounts/principal.ts'
+import { maySee } from '../instances/instance.ts'
+import { type Backup, type Restore, toBackup, toRestore } from './backup.ts'
+import { type BackupRow, findNewest } from './rows.ts'
+import type { BackupTaker } from './take.ts'
+
+/** What people do with backups of the instances that they may see. */
+export interface BackupService {
+  list(principal: Principal, instanceId: string): Promise<Backup[]>
+  get(principal: Principal, backupId: string): Promise<Backup>
+  /** Answers at once; `get` says when it is complete. */
+  backUp(principal: Principal, instanceId: string): Promise<Backup>
+  /** What a restore would change, without doing it. */
+  preview(principal: Principal, wish: RestoreWish): Promise<RestorePreview>
+  /** Answers at once; `getRestore` says what became of it. */
+  restore(principal: Principal, wish: RestoreWish): Promise<Restore>
+  getRestore(principal: Principal, restoreId: string): Promise<Restore>
+  listDrills(principal: Principal, instanceId: string): Promise<Drill[]>
+  listAlarms(principal: Principal): Promise<Alarm[]>
+  /** The instance that a command means: by its owner's address for those who administer, else the caller's own. */
+  findInstanceId(principal: Principal, email: string | undefined): Promise<string>
+}
+
+export interface RestoreWish {
+  instanceId: string
+  backupId?: string | undefined
+  /** A day, `2026-02-08`, in UTC: the last backup until its end. */
+  date?: string | undefined
+}
+
+export interface RestorePreview {
+  backup: Backup
+  /** How many conversations are in it and, as far as is known, in the state of now. */
+  conversations: { after: number | null; now: number | null }
+  /** The state of now is as of then; what came after the backup and before this is given up. */
+  lost: { since: string; conversationsChanged: boolean; backupsInBetween: number }
+  openclawVersion: { after: string | null; now: string | null }
+  contentBytes: { after: number | null; now: number | null }
+}
+
+export interface Drill {
+  id: string
+  backupId: string
+  state: 'running' | 'passed' | 'failed'
+  message: string | null
+  startedAt: string
+  finishedAt: string | null
+}
+
+export interface Alarm {
+  id: string
+  kind: string
+  instanceId: string | null
+  message: string
+  raisedAt: string
+  seenAt: string
+}
+
+export interface BackupServiceDeps {
+  database: Database
+  taker: BackupTaker
+  /** Starts an instance that does not run, as its owner would. */
+  start(principal: Principal, instanceId: string): Promise<unknown>
+  kick(): void
+}
+
+const listMax = 200
+
+export function createBackupService(deps: BackupServiceDeps): BackupService {
+  const { database } = deps
+
+  const inInstance = <T>(
+    principal: Principal,
+    instanceId: string,
+    work: (trx: Trx, instance: { desired_state: string; status: string }) => Promise<T>,
+  ): Promise<T> =>
+    database.inTenant(principal.organizationId, async (trx) => {
+      const instance = isId(instanceId)
+        ? await trx
+            .selectFrom('instances')
+            .selectAll()
+            .where('id', '=', instanceId)
+            .where('status', '<>', 'deleted')
+            .executeTakeFirst()
+        : undefined
+      if (!instance || !maySee(principal, instance)) throw notFound()
+      return work(trx, instance)
+    })
+
+  const choose = (principal: Principal, wish: RestoreWish): Promise<BackupRow> =>
+    inInstance(principal, wish.instanceId, (trx) => chooseBackup(trx, wish))
+
+  return {
+    list: (principal, instanceId) =>
+      inInstance(principal, instanceId, async (trx) => {
+        const rows = await trx
+          .selectFrom('backups')
+          .selectAll()
+          .where('instance_id', '=', instanceId)
+          .where('state', '<>', 'deleted')
+          .where((where) => where.or([where('kind', '=', 'full'), where('state', '=', 'complete')]))
+          .orderBy('requested_at', 'desc')
+          .limit(listMax)
+          .execute()
+        return rows.map(toBackup)
+      }),
+
+    get: async (principal, backupId) => {
+      const row = await findOne(database, principal, 'backups', backupId)
+      return inInstance(principal, row?.instance_id ?? '', async (trx) =>
+        toBackup(
+          await trx.selectFrom('backups').selectAll().where('id', '=', backupId).executeTakeFirstOrThrow(),
+        ),
+      )
+    },
+
+    backUp: async (principal, instanceId) => {
+      await inInstance(principal, instanceId, async () => undefined)
+      const backup = await deps.taker.request(instanceId, 'on_demand')
+      deps.kick()
+      return toBackup(backup)
+    },
+
+    preview: async (principal, wish) => {
+      const backup = await choose(principal, wish)
+      return inInstance(principal, wish.instanceId, (trx) => previewOf(trx, wish.instanceId, backup))
+    },
+
+    restore: async (principal, wish) => {
+      const backup = await choose(principal, wish)
+      const id = newId()
+      const running = await inInstance(principal, wish.instanceId, async (trx, instance) => {
+        if (instance.status === 'deleting')
+          throw conflict(
+            'action_not_possible',
+            'The instance is being deleted: nothing can be restored into it.',
+          )
+        const open = await trx
+          .selectFrom('restores')
+          .select('id')
+          .where('instance_id', '=', wish.instanceId)
+          .where('state', 'in', ['securing', 'ordered'])
+          .executeTakeFirst()
+        if (open) throw conflict('restore_underway', 'Another restore is under way. Wait until it is done.')
+        await trx
+          .insertInto('restores')
+          .values({
+            id,
+            organization_id: principal.organizationId,
+            instance_id: wish.instanceId,
+            backup_id: backup.id,
+            requested_by: principal.userId,
+            kind: 'requested',
+            state: 'securing',
+          })
+          .execute()
+        return instance.desired_state === 'running'
+      })
+      if (!running) await deps.start(principal, wish.instanceId)
+      deps.kick()
+      return findRestore(database, principal, id)
+    },
+
+    getRestore: async (principal, restoreId) => {
+      const restore = await findRestore(database, principal, restoreId)
+      return inInstance(principal, restore.instanceId, async () => restore)
+    },
+
+    listDrills: (principal, instanceId) =>
+      inInstance(principal, instanceId, async (trx) => {
+        const rows = await trx
+          .selectFrom('backup_drills')
+          .selectAll()
+          .where('instance_id', '=', instanceId)
+          .orderBy('started_at', 'desc')
+          .limit(50)
+          .execute()
+        return rows.map((row) => ({
+          id: row.id,
+          backupId: row.backup_id,
+          state: row.state,
+          message: row.message,
+          startedAt: row.started_at.toISOString(),
+          finishedAt: row.finished_at?.toISOString() ?? null,
+        }))
+      }),
+
+    listAlarms: (principal) => listAlarms(database, principal),
+
+    findInstanceId: (principal, email) =>
+      database.inTenant(principal.organizationId, async (trx) => {
+        const row = await trx
+          .selectFrom('instances')
+          .innerJoin('members', 'members.user_id', 'instances.owner_user_id')
+          .select(['instances.id', 'instances.owner_user_id'])
+          .where('instances.desired_state', '<>', 'deleted')
+          .$if(email === undefined, (query) => query.where('instances.owner_user_id', '=', principal.userId))
+          .$if(email !== undefined, (query) => query.where('members.email', '=', email as string))
+          .executeTakeFirst()
+        if (!row || !maySee(principal, row)) throw notFound('no live instance')
+        return row.id
+      }),
+  }
+}
+
+async function findOne(database: Database, principal: Principal, table: 'backups' | 'restores', id: string) {
+  if (!isId(id)) return undefined
+  return database.inTenant(principal.organizationId, (trx) =>
+    trx.selectFrom(table).select(['id', 'instance_id']).where('id', '=', id).executeTakeFirst(),
+  )
+}
+
+async function findRestore(database: Database, principal: Principal, id: string): Promise<Restore> {
+  const row = isId(id)
+    ? await database.inTenant(principal.organizationId, (trx) =>
+        trx.selectFrom('restores').selectAll().where('id', '=', id).executeTakeFirst(),
+      )
+    : undefined
+  if (!row) throw notFound()
+  return toRestore(row)
+}
+
+async function chooseBackup(trx: Trx, wish: RestoreWish): Promise<BackupRow> {
+  if (wish.backupId !== undefined) {
+    const backup = isId(wish.backupId)
+      ? await trx
+          .selectFrom('backups')
+          .selectAll()
+          .where('id', '=', wish.backupId)
+          .where('instance_id', '=', wish.instanceId)
+          .executeTakeFirst()
+      : undefined
+    if (!backup) throw notFound()
+    if (backup.state !== 'complete')
+      throw conflict('backup_not_complete', `This backup is ${backup.state}. Choose one that is complete.`)
+    return backup
+  }
+  const notAfter = wish.date === undefined ? undefined : endOfDay(wish.date)
+  const backup = await findNewest(trx, wish.instanceId, notAfter ? { notAfter } : {})
+  if (!backup)
+    throw conflict(
+      'backup_missing',
+      wish.date === undefined
+        ? 'There is no backup of this instance yet.'
+        : `There is no backup of this instance from ${wish.date} or before. \`reef backups\` lists what there is.`,
+    )
+  return backup
+}
+
+function endOfDay(date: string): Date {
+  const start = new Date(`${date}T00:00:00.000Z`)
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(date) || Number.isNaN(start.getTime()))
+    throw invalid('date', 'is a day like 2026-02-08')
+  return new Date(start.getTime() + 86_400_000 - 1)
+}
+
+async function previewOf(trx: Trx, instanceId: string, backup: BackupRow): Promise<RestorePreview> {
+  const newest = (await findNewest(trx, instanceId)) ?? backup
+  const { later } = await trx
+    .selectFrom('backups')
+    .select((expression) => expression.fn.countAll<number>().as('later'))
+    .where('instance_id', '=', instanceId)
+    .where('state', '=', 'complete')
+    .where('completed_at', '>', backup.completed_at as Date)
+    .executeTakeFirstOrThrow()
+  return {
+    backup: toBackup(backup),
+    conversations: { after: backup.conversation_count, now: newest.conversation_count },
+    lost: {
+      since: (backup.completed_at as Date).toISOString(),
+      conversationsChanged: Number(later) > 0,
+      backupsInBetween: Number(later),
+    },
+    openclawVersion: { after: backup.openclaw_version, now: newest.openclaw_version },
+    contentBytes: { after: backup.content_bytes, now: newest.content_bytes },
+  }
+}
+
+/** Of the organization those who administer it; of the whole Reef everybody, since all their backups are concerned. */
+async function listAlarms(database: Database, principal: Principal): Promise<Alarm[]> {
+  const own = await database.inTenant(principal.organizationId, (trx) =>
+    trx
+      .selectFrom('backup_alarms')
+      .innerJoin('instances', 'instances.id', 'backup_alarms.instance_id')
+      .selectAll('backup_alarms')
+      .select('instances.owner_user_id')
+      .where('backup_alarms.cleared_at', 'is', null)
+      .execute(),
+  )
+  const shared = await database.asSystem((trx) =>
+    trx
+      .selectFrom('backup_alarms')
+      .selectAll()
+      .where('organization_id', 'is', null)
+      .where('cleared_at', 'is', null)
+      .execute(),
+  )
+  return [...own.filter((alarm) => maySee(principal, alarm)), ...shared].map((alarm) => ({
+    id: alarm.id,
+    kind: alarm.kind,
+    instanceId: alarm.instance_id,
+    message: alarm.message,
+    raisedAt: alarm.raised_at.toISOString(),
+    seenAt: alarm.seen_at.toISOString(),
+  }))
+}

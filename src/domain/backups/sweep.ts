@@ -1,0 +1,93 @@
+import type { Database } from '../../db/database.ts'
+import type { BlobStore } from './blob-store.ts'
+import { decideRetention, type KeptBackup, type RetentionPolicy } from './retention.ts'
+import { type BackupRow, manifestKey } from './rows.ts'
+import { type BackupStores, removeFrom } from './stores.ts'
+
+const dayMs = 86_400_000
+
+/** Removes what is older than it has to be kept, row by row: a store that is away is asked again by the next sweep. */
+export async function applyRetention(
+  database: Database,
+  stores: BackupStores,
+  policy: Omit<RetentionPolicy, 'hasRemote'>,
+  now: Date,
+): Promise<void> {
+  const rows = await database.asSystem((trx) =>
+    trx.selectFrom('backups').selectAll().where('state', '=', 'complete').orderBy('instance_id').execute(),
+  )
+  for (const backups of Map.groupBy(rows, (row) => row.instance_id).values()) {
+    const { dropLocal, dropRemote } = decideRetention(backups.map(toKept), now, {
+      ...policy,
+      hasRemote: stores.remote !== null,
+    })
+    for (const backup of backups) {
+      const local = dropLocal.includes(backup.id)
+      const remote = dropRemote.includes(backup.id) && stores.remote !== null
+      if (local || remote) await drop(database, stores, backup, { local, remote })
+    }
+  }
+}
+
+async function drop(
+  database: Database,
+  stores: BackupStores,
+  backup: BackupRow,
+  which: { local: boolean; remote: boolean },
+): Promise<void> {
+  if (which.local) await removeFrom(stores.local, backup)
+  if (which.remote && stores.remote) await removeFrom(stores.remote, backup)
+  const localKey = which.local ? null : backup.local_key
+  const remoteKey = which.remote ? null : backup.remote_key
+  await database.asSystem((trx) =>
+    trx
+      .updateTable('backups')
+      .set({
+        local_key: localKey,
+        remote_key: remoteKey,
+        ...(localKey === null ? { remote_retry_at: null } : {}),
+        ...(localKey === null && remoteKey === null ? { state: 'deleted' as const } : {}),
+      })
+      .where('id', '=', backup.id)
+      .execute(),
+  )
+}
+
+function toKept(row: BackupRow): KeptBackup {
+  return {
+    id: row.id,
+    kind: row.kind,
+    baseBackupId: row.base_backup_id,
+    // The table's check: a complete one has it.
+    completedAt: row.completed_at as Date,
+    local: row.local_key !== null,
+    remote: row.remote_key !== null,
+    broken: row.verify_failure !== null,
+  }
+}
+
+/**
+ * Removes what no row knows any more: of people who were deleted, and what a crash left between a store and the
+ * database. Younger than a day may still be on its way into a row.
+ */
+export async function removeUnknown(database: Database, store: BlobStore, now: Date): Promise<void> {
+  const limit = new Date(now.getTime() - dayMs)
+  await store.removeAbandoned(limit)
+  for await (const { key, modifiedAt } of store.list('')) {
+    if (modifiedAt > limit) continue
+    const id = /([^/]+?)(\.age|\.manifest\.json)$/.exec(key)?.[1]
+    if (id === undefined || !(await isKnown(database, id, key))) await store.delete(key)
+  }
+}
+
+async function isKnown(database: Database, id: string, key: string): Promise<boolean> {
+  const row = await database.asSystem((trx) =>
+    trx
+      .selectFrom('backups')
+      .select(['id', 'user_id', 'instance_id', 'local_key', 'remote_key'])
+      .where('id', '=', id)
+      .executeTakeFirst(),
+  )
+  if (!row) return false
+  return [row.local_key, row.remote_key].includes(key) || key === manifestKey(row)
+}

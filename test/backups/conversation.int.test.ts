@@ -1,0 +1,106 @@
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Backup, Restore } from '../../src/domain/backups/backup.ts'
+import { signUp, type TestClient, textOf } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { type ReefProcess, readReefLog, startReefProcess } from '../support/reef-process.ts'
+
+/** A real OpenClaw boots several times, on a machine that may be busy. */
+const patienceMilliseconds = 120_000
+
+describe('with a real OpenClaw', { timeout: 300_000 }, () => {
+  let reef: ReefProcess
+  let ada: TestClient
+  let conversationId: string
+
+  beforeAll(async () => {
+    reef = await startReefProcess({ POOL_SIZE: '0' })
+    ada = await signUp(reef.url, reef.proxyUrl, 'ada@example.com')
+  }, 240_000)
+  afterAll(() => reef.close())
+
+  const backups = async (): Promise<Backup[]> => {
+    const { id } = await ada.untilInstance(() => true, 'there')
+    return (await ada.call<{ backups: Backup[] }>('GET', `/api/instances/${id}/backups`)).backups
+  }
+  const complete = async (kind: Backup['kind']): Promise<Backup[]> =>
+    (await backups()).filter((backup) => backup.kind === kind && backup.state === 'complete')
+  const say = async (text: string): Promise<string> => {
+    const { sessionId } = await ada.untilInstance(
+      (instance) => instance.status === 'running' && instance.sessionId !== null,
+      'running',
+    )
+    return textOf(await ada.say(sessionId as string, conversationId, text))
+  }
+  const slotDirectory = async (): Promise<string> => {
+    const root = join(reef.dataDirectory, 'slots')
+    const [name] = await readdir(root)
+    return join(root, name as string)
+  }
+
+  it('saves a checkpoint after a turn by itself, and a full backup when asked', async () => {
+    const { sessionId } = await ada.provision()
+    const opened = await ada.call<{ id: string }>('POST', `/api/sessions/${sessionId}/conversations`, {})
+    conversationId = opened.id
+    await say('My name is Ada.')
+    await eventually(async () => expect(await complete('checkpoint')).not.toEqual([]), patienceMilliseconds)
+    const asked = await ada.call<Backup>('POST', '/api/backup')
+    await eventually(async () => {
+      const backup = await ada.call<Backup>('GET', `/api/backups/${asked.id}`)
+      expect(backup).toMatchObject({ state: 'complete', kind: 'full', locations: ['local'] })
+      expect(backup.conversationCount).toBe(1)
+    }, patienceMilliseconds)
+  })
+
+  it('goes on with the same conversation on another disk when the machine was destroyed in mid-conversation', async () => {
+    const before = (await complete('checkpoint')).length
+    await say('Remember that my boat is called Kittiwake.')
+    await eventually(
+      async () => expect((await complete('checkpoint'))[0]?.storedBytes ?? 0).toBeGreaterThan(0),
+      patienceMilliseconds,
+    )
+    await eventually(
+      async () => expect((await complete('checkpoint')).length).not.toBe(before),
+      patienceMilliseconds,
+    )
+    await destroy(await slotDirectory())
+    await eventually(async () => {
+      const answer = await say('What is my name?')
+      expect(answer).toContain('Ada')
+    }, patienceMilliseconds)
+    const { sessionId } = await ada.untilInstance((instance) => instance.sessionId !== null, 'running')
+    const history = await ada.raw(
+      'GET',
+      `/api/sessions/${sessionId}/conversations/${conversationId}/messages`,
+    )
+    expect(await history.text()).toContain('Kittiwake')
+  })
+
+  it('puts an earlier backup back, and what was there before it can be had again', async () => {
+    const [full] = await complete('full')
+    await say('Now forget everything: my name is Grace.')
+    const asked = await ada.call<Restore>('POST', '/api/restore', { backupId: full?.id })
+    const restore = await eventually(async () => {
+      const found = await ada.call<Restore>('GET', `/api/restores/${asked.id}`)
+      expect(found).toMatchObject({ state: 'succeeded' })
+      return found
+    }, patienceMilliseconds).catch(async (error) => {
+      throw new Error(`${error}\n${await readReefLog(reef)}`)
+    })
+    expect(restore.safetyBackupId).not.toBeNull()
+    await eventually(async () => expect(await say('What is my name?')).toContain('Ada'), patienceMilliseconds)
+  })
+})
+
+/** As a disk that is gone: the processes are killed and nothing of the slot is left. */
+async function destroy(directory: string): Promise<void> {
+  const pids = await Promise.all(
+    ['supervisor.pid.json', 'openclaw.pid.json'].map(async (name) => {
+      const { pid } = JSON.parse(await readFile(join(directory, name), 'utf8')) as { pid: number }
+      return pid
+    }),
+  )
+  for (const pid of pids) process.kill(pid, 'SIGKILL')
+  await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+}
