@@ -14,8 +14,10 @@ export interface ReefProcess {
   output(): string
   /** kill -9 of the control plane alone; its instances and its database go on. Resolves once it is gone. */
   kill(): Promise<void>
-  /** Starts it again on the same data directory. */
-  restart(): Promise<void>
+  /** Starts it again on the same data directory, with other settings beside those of the first start if given. */
+  restart(environment?: Record<string, string>): Promise<void>
+  /** Ctrl-C; the data directory stays. */
+  stop(): Promise<void>
   /** Ctrl-C, then removes the data directory. */
   close(): Promise<void>
 }
@@ -33,7 +35,7 @@ export async function startReefProcess(environment: Record<string, string> = {})
   let output = ''
   const urls = { url: '', proxyUrl: '' }
 
-  const start = async (): Promise<void> => {
+  const start = async (changed: Record<string, string> = {}): Promise<void> => {
     output = ''
     child = spawn(process.execPath, ['src/cli/main.ts', 'up'], {
       cwd: root,
@@ -43,6 +45,7 @@ export async function startReefProcess(environment: Record<string, string> = {})
         TERM: 'dumb',
         REEF_DATA_DIR: dataDirectory,
         ...environment,
+        ...changed,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -69,6 +72,13 @@ export async function startReefProcess(environment: Record<string, string> = {})
       else child.once('exit', () => done())
     })
 
+  const stop = async (): Promise<void> => {
+    child.kill('SIGINT')
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
+    await exited()
+    clearTimeout(timer)
+  }
+
   await start()
   return {
     get url() {
@@ -87,11 +97,9 @@ export async function startReefProcess(environment: Record<string, string> = {})
       await exited()
     },
     restart: start,
+    stop,
     close: async () => {
-      child.kill('SIGINT')
-      const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
-      await exited()
-      clearTimeout(timer)
+      await stop()
       if (process.env.REEF_TEST_KEEP) process.stderr.write(`kept ${dataDirectory}\n`)
       else await rm(dataDirectory, { recursive: true, force: true })
     },

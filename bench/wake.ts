@@ -1,0 +1,95 @@
+import type { Instance } from '../test/support/client.ts'
+import { freePort } from '../test/support/free-port.ts'
+import { startColdOpenClaw } from './support/cold-openclaw.ts'
+import { measureFirstWord, startDockerReef, until, untilPoolHas } from './support/docker-reef.ts'
+import { report } from './support/report.ts'
+import { summarize } from './support/statistics.ts'
+
+/**
+ * From a request for a sleeping instance to the first word of its answer, by how deeply it slept, beside OpenClaw that is
+ * started by hand for it. Needs Docker, the images (`npm run image`) and, for the frozen rungs, swap: `reef doctor` says
+ * how to add some.
+ */
+const rounds = Number(process.argv[2] ?? 5)
+
+const mebibyte = 1024 ** 2
+/** What a frozen instance may still hold; awake it holds several times as much. */
+const frozenBytesMax = 200 * mebibyte
+
+interface Rung {
+  name: 'suspended' | 'frozen' | 'frozen_on_disk' | 'stopped'
+  label: string
+  settings: Record<string, string>
+}
+
+const rungs: Rung[] = [
+  { name: 'suspended', label: 'suspended', settings: {} },
+  { name: 'frozen', label: 'frozen in compressed memory', settings: { REEF_IDLE_FREEZE: '1s' } },
+  {
+    name: 'frozen_on_disk',
+    label: 'frozen on disk',
+    settings: { REEF_IDLE_FREEZE: '1s', REEF_IDLE_DISK: '2s' },
+  },
+  { name: 'stopped', label: 'stopped', settings: { REEF_IDLE_STOP: '2s' } },
+]
+
+const reef = await startDockerReef({ POOL_SIZE: '1' })
+const rows: (readonly (string | number)[])[] = []
+const notes: string[] = []
+try {
+  await untilPoolHas(reef.process.url, 1)
+  const { id } = await reef.operator.provision()
+  for (let turn = 0; turn < 3; turn++) await measureFirstWord(reef.operator)
+  const awake: number[] = []
+  for (let round = 0; round < rounds; round++) awake.push(await measureFirstWord(reef.operator))
+  rows.push(['awake', ...summarize(awake)])
+
+  for (const rung of rungs) {
+    await reef.process.stop()
+    await reef.process.restart({ POOL_SIZE: '0', ...rung.settings })
+    await reef.operator.untilInstance((instance) => instance.status === 'running', 'running again')
+    const swap = (await reef.memory()).zramTotalBytes
+    const frozen = rung.name === 'frozen' || rung.name === 'frozen_on_disk'
+    if (frozen && swap === 0) {
+      notes.push(`${rung.label}: not measured, since this host has no compressed memory.`)
+      continue
+    }
+    const times: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      await letSleep(id, rung)
+      times.push(await measureFirstWord(reef.operator))
+    }
+    rows.push([rung.label, ...summarize(times)])
+  }
+} finally {
+  await reef.operator.call('DELETE', '/api/deprovision').catch(() => undefined)
+  await reef.close()
+}
+
+const cold: number[] = []
+for (let round = 0; round < Math.min(rounds, 3); round++) {
+  const startedAt = performance.now()
+  const openclaw = await startColdOpenClaw(reef.modelUrl, await freePort())
+  await openclaw.firstToken()
+  cold.push(performance.now() - startedAt)
+  await openclaw.stop()
+}
+rows.push(['cold: openclaw gateway run + first turn', ...summarize(cold)])
+
+async function letSleep(instanceId: string, rung: Rung): Promise<void> {
+  const { operator } = reef
+  if (rung.name !== 'stopped') await operator.call('POST', `/api/instances/${instanceId}/suspend`)
+  await until(`the instance is ${rung.name}`, 120_000, async () => {
+    const { sleep } = await operator.call<Instance>('GET', '/api/status')
+    if (sleep?.rung !== rung.name) return false
+    if (rung.name === 'suspended' || rung.name === 'stopped') return true
+    return (await reef.memory()).residentBytes < frozenBytesMax
+  })
+}
+
+await report('wake', {
+  title: 'Wake: request to first streamed word, milliseconds, real OpenClaw in a container',
+  columns: ['the instance was', 'rounds', 'minimum', 'median', 'maximum'],
+  rows,
+  notes,
+})
