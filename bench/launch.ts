@@ -8,9 +8,10 @@ import { summarize } from './support/statistics.ts'
 /**
  * Click to first streamed word, with real OpenClaw: a launch from the warm pool against what a person does without
  * Reef, `openclaw gateway run` and a first message. Both models answer at once. The two take turns, so that a slow
- * spell of the machine hits both.
+ * spell of the machine hits both. The second argument is the compute driver: `process`, or `docker` with its images.
  */
 const rounds = Number(process.argv[2] ?? 5)
+const driver = process.argv[3] ?? 'process'
 
 async function measureCold(modelUrl: string): Promise<number> {
   const startedAt = performance.now()
@@ -51,6 +52,7 @@ async function untilPoolIsWarm(url: string): Promise<void> {
 const model = await startInstantModel()
 const reef = await startReefProcess({
   POOL_SIZE: '1',
+  REEF_DRIVER: driver,
   REEF_PROCESS_DRIVER_MULTI_USER: 'i-understand-it-isolates-nothing',
   // The demo model types at a person's reading speed unless told otherwise; here both models answer at once.
   OPENAI_API_KEY: 'bench',
@@ -77,8 +79,8 @@ try {
 }
 
 const ratios = cold.map((milliseconds, index) => milliseconds / (warm[index] ?? Number.NaN))
-await report('launch', {
-  title: 'Launch: click to first streamed word, real OpenClaw',
+await report(driver === 'process' ? 'launch' : `launch-${driver}`, {
+  title: `Launch: click to first streamed word, real OpenClaw, driver ${driver}`,
   columns: ['what', 'rounds', 'minimum', 'median', 'maximum'],
   rows: [
     ['cold: openclaw gateway run + first turn (ms)', ...summarize(cold)],
