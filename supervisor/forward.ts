@@ -89,14 +89,17 @@ export function forwardRequest(
   })
 }
 
-/** Joins a WebSocket upgrade with OpenClaw, byte by byte. */
+/** Joins a WebSocket upgrade with OpenClaw, byte by byte; `watch` sees what the client sends. */
 export function forwardUpgrade(
   incoming: IncomingMessage,
   socket: Duplex,
   head: Buffer,
   target: Target,
+  watch: (chunk: Buffer) => void = () => undefined,
 ): void {
   const headers = targetHeaders(incoming.headers, target)
+  // Compressed, it could not be told what a person does from what an open tab does.
+  delete headers['sec-websocket-extensions']
   const upstream = ask(incoming, target, { ...headers, connection: 'Upgrade', upgrade: 'websocket' })
   socket.once('close', () => upstream.destroy())
   socket.once('error', () => upstream.destroy())
@@ -111,7 +114,11 @@ export function forwardUpgrade(
       lines.push(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`)
     socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
     if (upstreamHead.length > 0) socket.write(upstreamHead)
-    if (head.length > 0) upstreamSocket.write(head)
+    if (head.length > 0) {
+      watch(head)
+      upstreamSocket.write(head)
+    }
+    socket.on('data', watch)
     joinSockets(socket, upstreamSocket)
   })
   upstream.end()

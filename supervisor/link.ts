@@ -14,7 +14,7 @@ import type { SlotFiles } from './slot-files.ts'
 export type Status = Omit<Extract<FromSupervisor, { type: 'status' }>, 'type'>
 export type Usage = Pick<
   Extract<FromSupervisor, { type: 'heartbeat' }>,
-  'memoryBytes' | 'cpuPercent' | 'turnsInFlight'
+  'memoryBytes' | 'cpuPercent' | 'turnsInFlight' | 'activeAt' | 'nextWakeAt'
 >
 
 /** The supervisor's end of the link: dials for ever, reports, and says when the lease has run out. */
@@ -55,6 +55,8 @@ const unsentBytesMax = 1024 * 1024
 const leaseTickMs = 1_000
 /** After a pause of the whole machine the control plane gets this long to renew a lease that ran out meanwhile. */
 const thawGraceMs = 15_000
+/** A control plane that still has the link answers a ping well within this. */
+const thawAnswerMs = 3_000
 
 export function createLink(deps: LinkDependencies): Link {
   const { files, logs, log } = deps
@@ -88,9 +90,22 @@ export function createLink(deps: LinkDependencies): Link {
     lastTickAt = now
     if (leaseEndsAt === null) return
     // A suspended machine spent nothing; it must not stop itself the moment it wakes.
-    if (frozen) leaseEndsAt = Math.max(leaseEndsAt, now + thawGraceMs)
+    if (frozen) {
+      leaseEndsAt = Math.max(leaseEndsAt, now + thawGraceMs)
+      thaw()
+    }
     if (now > leaseEndsAt) end('The lease has run out: the control plane could not be reached in time.')
   }, leaseTickMs)
+
+  /** Nobody knows whether the other end still holds a connection that was silent for so long: it is asked at once. */
+  function thaw(): void {
+    const asked = socket
+    if (!asked || !welcomed) return
+    const patience = setTimeout(() => asked.terminate(), thawAnswerMs)
+    for (const event of ['message', 'pong', 'close'] as const) asked.once(event, () => clearTimeout(patience))
+    asked.ping()
+    void beat()
+  }
 
   function dial(): void {
     if (closing || over) return

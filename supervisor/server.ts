@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Activity } from './activity.ts'
 import { answerBridge, sendJson } from './bridge.ts'
 import { forwardRequest, forwardUpgrade, refuseUpgrade, type Target } from './forward.ts'
 import type { GatewayClient } from './gateway-client.ts'
@@ -21,6 +22,7 @@ export interface PortServerDependencies {
   /** Null unless OpenClaw is ready. */
   readOpenClaw(): { port: number; password: string } | null
   reachGateway(): Promise<GatewayClient>
+  activity: Activity
   log(text: string): void
 }
 
@@ -69,6 +71,8 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
   async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const admission = admit(incoming)
     if ('refusal' in admission) return sendRefusal(response, admission.refusal)
+    // Pages of the Control UI fetch by themselves; whoever means something there says it over the WebSocket.
+    if (incoming.headers[routeHeader] !== ('ui' satisfies SupervisorRoute)) deps.activity.noteRequest()
     if (admission.route === 'bridge') return answerBridge(incoming, response, deps.reachGateway)
     return forwardRequest(incoming, response, admission.target)
   }
@@ -77,7 +81,7 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
     const admission = admit(incoming)
     if ('refusal' in admission) refuseUpgrade(socket, admission.refusal.status, admission.refusal.code)
     else if (admission.route === 'bridge') refuseUpgrade(socket, 404, 'Not Found')
-    else forwardUpgrade(incoming, socket, head, admission.target)
+    else forwardUpgrade(incoming, socket, head, admission.target, deps.activity.watchVisitor())
   }
 
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: keepAliveMs }, (incoming, response) => {

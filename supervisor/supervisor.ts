@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createActivity } from './activity.ts'
 import { backoffMs } from './backoff.ts'
 import { createPersistence } from './backup/persistence.ts'
 import { listActiveSessionKeys } from './conversation-service.ts'
@@ -47,6 +48,7 @@ export async function startSupervisor(
   const files = openSlotFiles(environment.slotDirectory, environment.slotLayout)
   const logs = createLogBuffer(bufferedLinesMax)
   const measureUsage = createUsageMeter()
+  const activity = createActivity()
   const modelRelayToken = randomBytes(32).toString('base64url')
   const ended = Promise.withResolvers<void>()
   let desired: Desired | null = null
@@ -110,7 +112,11 @@ export async function startSupervisor(
     supervisorVersion,
     readControl: environment.readControl,
     readStatus,
-    readUsage: async () => ({ ...(await measureUsage(openclaw.pid)), turnsInFlight: await countTurns() }),
+    readUsage: async () => ({
+      ...(await measureUsage(openclaw.pid)),
+      turnsInFlight: await countTurns(),
+      ...(await activity.read(openclaw.gateway)),
+    }),
     onDesired: apply,
     onCall: (method, params) => persistence.onCall(method, params),
     onOver: (reason) => void stop(reason),
@@ -141,6 +147,7 @@ export async function startSupervisor(
         ? { port: openclaw.port, password: files.readMemory().gatewayPassword }
         : null,
     reachGateway: openclaw.reach,
+    activity,
     log,
   })
 
