@@ -4,11 +4,12 @@ import { startColdOpenClaw } from './support/cold-openclaw.ts'
 import { measureFirstWord, startDockerReef, until, untilPoolHas } from './support/docker-reef.ts'
 import { report } from './support/report.ts'
 import { summarize } from './support/statistics.ts'
+import { makeCompressedSwap, makeSwapFile, type Swap, swapProblem } from './support/swap.ts'
 
 /**
  * From a request for a sleeping instance to the first word of its answer, by how deeply it slept, beside OpenClaw that is
- * started by hand for it. Needs Docker, the images (`npm run image`) and, for the frozen rungs, swap: `reef doctor` says
- * how to add some.
+ * started by hand for it. Needs Docker, the images (`npm run image`) and, for the frozen rungs, root, since it makes
+ * compressed swap and then a swap file for itself.
  */
 const rounds = Number(process.argv[2] ?? 5)
 
@@ -16,23 +17,33 @@ const mebibyte = 1024 ** 2
 /** What a frozen instance may still hold; awake it holds several times as much. */
 const frozenBytesMax = 200 * mebibyte
 
+const swapBytes = 4 * 1024 * mebibyte
+
 interface Rung {
-  name: 'suspended' | 'frozen' | 'frozen_on_disk' | 'stopped'
+  name: 'suspended' | 'frozen' | 'stopped'
   label: string
   settings: Record<string, string>
+  makeSwap?: (bytes: number) => Promise<Swap>
 }
 
 const rungs: Rung[] = [
   { name: 'suspended', label: 'suspended', settings: {} },
-  { name: 'frozen', label: 'frozen in compressed memory', settings: { REEF_IDLE_FREEZE: '1s' } },
   {
-    name: 'frozen_on_disk',
+    name: 'frozen',
+    label: 'frozen in compressed memory',
+    settings: { REEF_IDLE_FREEZE: '1s' },
+    makeSwap: makeCompressedSwap,
+  },
+  {
+    name: 'frozen',
     label: 'frozen on disk',
-    settings: { REEF_IDLE_FREEZE: '1s', REEF_IDLE_DISK: '2s' },
+    settings: { REEF_IDLE_FREEZE: '1s' },
+    makeSwap: makeSwapFile,
   },
   { name: 'stopped', label: 'stopped', settings: { REEF_IDLE_STOP: '2s' } },
 ]
 
+const problem = await swapProblem()
 const reef = await startDockerReef({ POOL_SIZE: '1' })
 const rows: (readonly (string | number)[])[] = []
 const notes: string[] = []
@@ -45,21 +56,25 @@ try {
   rows.push(['awake', ...summarize(awake)])
 
   for (const rung of rungs) {
-    await reef.process.stop()
-    await reef.process.restart({ POOL_SIZE: '0', ...rung.settings })
-    await reef.operator.untilInstance((instance) => instance.status === 'running', 'running again')
-    const swap = (await reef.memory()).zramTotalBytes
-    const frozen = rung.name === 'frozen' || rung.name === 'frozen_on_disk'
-    if (frozen && swap === 0) {
-      notes.push(`${rung.label}: not measured, since this host has no compressed memory.`)
+    if (rung.makeSwap && problem) {
+      notes.push(`${rung.label}: not measured, since ${problem}.`)
       continue
     }
+    await reef.process.stop()
+    const swap = await rung.makeSwap?.(swapBytes)
+    await reef.process.restart({ POOL_SIZE: '0', ...rung.settings })
+    await reef.operator.untilInstance((instance) => instance.status === 'running', 'running again')
     const times: number[] = []
     for (let round = 0; round < rounds; round++) {
       await letSleep(id, rung)
       times.push(await measureFirstWord(reef.operator))
     }
     rows.push([rung.label, ...summarize(times)])
+    if (swap) {
+      await reef.process.stop()
+      await swap.remove()
+      await reef.process.restart({ POOL_SIZE: '0' })
+    }
   }
 } finally {
   await reef.operator.call('DELETE', '/api/deprovision').catch(() => undefined)
