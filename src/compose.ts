@@ -17,11 +17,13 @@ import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
 import type { Backups } from './domain/backups/create.ts'
 import { createServedNames } from './domain/domains/served-names.ts'
+import { createEgress } from './domain/egress/service.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
 import { createOperators } from './domain/operators/operators.ts'
 import { createOverviews } from './domain/operators/overview.ts'
 import { createSecretDelivery, type SecretDelivery } from './domain/secrets/delivery.ts'
+import { rewrapSecrets } from './domain/secrets/rewrap.ts'
 import type { SecretBox } from './domain/secrets/secret-box.ts'
 import { createSecretService } from './domain/secrets/service.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
@@ -34,6 +36,7 @@ import { createRateLimits, type RateLimitOptions } from './http/rate-limit.ts'
 import { registerAdminRoutes } from './http/routes/admin.ts'
 import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
 import { registerAuthRoutes } from './http/routes/auth.ts'
+import { registerEgressRoutes } from './http/routes/egress.ts'
 import { registerIngressRoutes } from './http/routes/ingress.ts'
 import { registerInstanceRoutes } from './http/routes/instances.ts'
 import { registerMeRoutes } from './http/routes/me.ts'
@@ -117,6 +120,11 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       closeBeside = await listenBeside(server.server, await addressesBeside(core), ports.api)
       await proxy.listen(config.REEF_HOST, ports.proxy)
       await core.instances.reconciler.start()
+      void rewrapSecrets({
+        database: core.database,
+        box: core.secretBox,
+        onUnusable: (error, secretId) => log.error({ err: error, secretId }, 'a secret keeps an old key'),
+      }).catch((error) => log.warn({ err: error }, 'secrets were not brought under the newest key'))
       backups.worker.start()
       usageSweep = startUsageSweep({
         database: core.database,
@@ -295,6 +303,15 @@ async function openApi(
     authenticator,
     clock,
     log,
+  })
+  registerEgressRoutes(server, {
+    authenticator,
+    egress: createEgress({
+      database,
+      instances: instances.service,
+      drivers: core.drivers,
+      openPermitted: config.REEF_EGRESS_OPEN,
+    }),
   })
   registerVisitRoutes(server, { authenticator, visits: core.visits })
   await registerModelGateway(server, {

@@ -12,6 +12,12 @@ const bodies: Record<string, object> = {
   'PATCH /api/orgs/{organizationId}': { name: 'Guild' },
   'PATCH /api/orgs/{organizationId}/members/{userId}': { role: 'admin' },
   'POST /api/orgs/{organizationId}/invitations': { email: 'guest@example.com' },
+  'PUT /api/orgs/{organizationId}/egress': { mode: 'allow_list' },
+  'PUT /api/orgs/{organizationId}/egress/rules': { domain: 'example.com' },
+  'PUT /api/instances/{instanceId}/egress': { mode: 'allow_list' },
+  'PUT /api/instances/{instanceId}/egress/rules': { domain: 'example.com' },
+  'PUT /api/orgs/{organizationId}/secrets/{secretName}': { value: 'value' },
+  'PUT /api/instances/{instanceId}/secrets/{secretName}': { value: 'value' },
 }
 
 /** Paths under the proxy's listener that carry an id. */
@@ -29,13 +35,18 @@ async function possessionsOf(owner: TestClient): Promise<Ids & { instanceId: str
   const me = await owner.call<{ organization: { id: string }; user: { id: string } }>('GET', '/api/me')
   const organizationId = me.organization.id
   const made = async (path: string, body: object) => (await owner.call<{ id: string }>('POST', path, body)).id
+  for (const place of [`orgs/${organizationId}`, `instances/${instance.id}`])
+    await owner.call('PUT', `/api/${place}/secrets/SECRET_NAME`, { value: 'value' })
   return {
     organizationId,
+    secretName: 'SECRET_NAME',
     userId: me.user.id,
     instanceId: instance.id,
     sessionId: instance.sessionId as string,
     apiKeyId: await made('/api/api-keys', { name: 'key' }),
     invitationId: await made(`/api/orgs/${organizationId}/invitations`, { email: 'guest@example.com' }),
+    domain: 'api.egress.test',
+    preset: 'whatsapp',
   }
 }
 

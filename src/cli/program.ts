@@ -6,6 +6,7 @@ import { addDoctorCommand } from './commands/doctor.ts'
 import { addInstanceCommands } from './commands/instance.ts'
 import { addKeysCommands } from './commands/keys.ts'
 import { addLogsCommand } from './commands/logs.ts'
+import { addSecretsCommands } from './commands/secrets.ts'
 import { addUpCommand } from './up/command.ts'
 
 /** The whole command line. Every command but `up` and `doctor` talks HTTP to a running Reef and nothing else. */
@@ -20,6 +21,7 @@ export function createProgram(): Command {
   addChatCommand(program)
   addLogsCommand(program)
   addKeysCommands(program)
+  addSecretsCommands(program)
   addDoctorCommand(program)
   return program
 }
