@@ -106,7 +106,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
   const proxy = openProxy(core)
   const { config, ports, log } = options
   let usageSweep: { stop(): Promise<void> } | undefined
-  let closeBeside: (() => Promise<void>) | undefined
+  let closeBeside: (() => void) | undefined
 
   return {
     url: core.urls.public,
@@ -144,7 +144,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       // Whatever it waited for of a supervisor has just ended.
       await backupsEnded
       await proxy.close()
-      await closeBeside?.()
+      closeBeside?.()
       await server.close()
       await core.instances.close()
     },

@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { listenBeside } from './listen-beside.ts'
 
@@ -16,7 +17,7 @@ test.skipIf(process.platform !== 'linux')(
       const response = await fetch(`http://${address}:${port}`, { headers: { connection: 'close' } })
       expect(await response.text()).toBe(address)
     }
-    await close()
+    close()
     await expect(fetch(`http://127.0.0.2:${port}`)).rejects.toThrow()
     expect((await fetch(`http://127.0.0.1:${port}`)).status).toBe(200)
   },

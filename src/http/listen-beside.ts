@@ -9,11 +9,11 @@ export async function listenBeside(
   server: HttpServer,
   addresses: string[],
   port: number,
-): Promise<() => Promise<void>> {
+): Promise<() => void> {
   const listeners: Server[] = []
-  const close = async (): Promise<void> => {
-    // Connections are the HTTP server's own by now, and end with it.
-    await Promise.all(listeners.map((one) => new Promise((done) => one.close(done))))
+  // Connections are the HTTP server's own by now and end with it: to wait for them here would be to wait for clients.
+  const close = (): void => {
+    for (const one of listeners) one.close()
   }
   try {
     for (const host of addresses) {
@@ -25,7 +25,7 @@ export async function listenBeside(
       listeners.push(one)
     }
   } catch (error) {
-    await close()
+    close()
     throw error
   }
   return close
