@@ -7,7 +7,7 @@ import type { CredentialStore, Credentials } from './credentials.ts'
 import { CliError } from './failure.ts'
 
 export interface Request<S extends z.ZodType> {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   body?: unknown
   /** What the answer must look like. */
   answer: S

@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import { addAccountCommands } from './commands/account.ts'
 import { addChatCommand } from './commands/chat.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addEgressCommands } from './commands/egress.ts'
 import { addInstanceCommands } from './commands/instance.ts'
 import { addKeysCommands } from './commands/keys.ts'
 import { addLogsCommand } from './commands/logs.ts'
@@ -21,6 +22,7 @@ export function createProgram(): Command {
   addChatCommand(program)
   addLogsCommand(program)
   addKeysCommands(program)
+  addEgressCommands(program)
   addSecretsCommands(program)
   addDoctorCommand(program)
   return program
