@@ -32,3 +32,18 @@ test.skipIf(process.platform !== 'linux')(
     await expect(fetch(`http://127.0.0.2:${port}`)).rejects.toThrow()
   },
 )
+
+test.skipIf(process.platform !== 'linux')(
+  'a client that stays connected does not hold up the end',
+  async () => {
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const { port } = server.address() as AddressInfo
+    const close = await listenBeside(server, ['127.0.0.2'], port)
+    const client = connect(port, '127.0.0.2')
+    await once(client, 'connect')
+    close()
+    await expect(fetch(`http://127.0.0.2:${port}`)).rejects.toThrow()
+    expect(client.destroyed).toBe(false)
+    client.destroy()
+  },
+)
