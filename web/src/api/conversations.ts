@@ -2,12 +2,16 @@ import { call, request } from './client.ts'
 import { readEventStream } from './sse.ts'
 import type { Conversation, ConversationMessage, TurnEvent } from './types.ts'
 
-/** The conversations of one session, behind the proxy: `baseUrl` is .../api/sessions/:sessionId/conversations. */
-export function conversationsClient(proxyUrl: string, sessionId: string) {
-  const baseUrl = `${proxyUrl.replace(/\/$/, '')}/api/sessions/${sessionId}/conversations`
+/**
+ * The conversations of an instance, behind the proxy. Any session that the instance ever had leads to them, also one that
+ * ended when it fell asleep.
+ */
+export function conversationsClient(proxyUrl: string, session: { id: string; instanceId: string }) {
+  const baseUrl = `${proxyUrl.replace(/\/$/, '')}/api/sessions/${session.id}/conversations`
   const one = (id: string) => `${baseUrl}/${encodeURIComponent(id)}`
   return {
-    baseUrl,
+    sessionId: session.id,
+    instanceId: session.instanceId,
 
     async list(): Promise<Conversation[]> {
       return (await call<{ conversations: Conversation[] }>('GET', baseUrl)).conversations

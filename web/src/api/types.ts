@@ -1,7 +1,9 @@
 import type { z } from 'zod'
 import type * as accounts from '../../../src/http/schemas/accounts.ts'
 import type * as admin from '../../../src/http/schemas/admin.ts'
+import type * as backups from '../../../src/http/schemas/backups.ts'
 import type * as instances from '../../../src/http/schemas/instances.ts'
+import type * as secrets from '../../../src/http/schemas/secrets.ts'
 
 export type {
   Conversation,
@@ -32,3 +34,13 @@ export type Sample = z.infer<typeof instances.sampleSchema>
 export type Overview = z.infer<typeof admin.overviewSchema>
 export type Host = z.infer<typeof admin.hostSchema>
 export type Operator = z.infer<typeof admin.operatorSchema>
+export type Sleep = NonNullable<Instance['sleep']>
+export type Upgrade = NonNullable<Instance['upgrade']>
+export type Backup = z.infer<typeof backups.backupSchema>
+export type BackupDrill = z.infer<typeof backups.drillSchema>
+export type BackupAlarm = z.infer<typeof backups.alarmSchema>
+export type Restore = z.infer<typeof backups.restoreSchema>
+export type RestorePreview = z.infer<typeof backups.restorePreviewSchema>
+export type Secret = z.infer<typeof secrets.secretSchema>
+export type SecretEvent = z.infer<typeof secrets.secretEventSchema>
+export type SecretScope = Secret['scope']

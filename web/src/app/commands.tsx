@@ -5,6 +5,7 @@ import {
   KeyRound,
   LogOut,
   MessageSquarePlus,
+  Moon,
   Play,
   RotateCw,
   Server,
@@ -72,9 +73,15 @@ export function useCommands(me: Me): Command[] {
     { id: 'open', label: 'Open Control UI', icon: <ExternalLink size={size} />, run: () => visit.mutate() },
     {
       id: 'start',
-      label: 'Start the instance',
+      label: me.instance?.sleep ? 'Wake the instance' : 'Start the instance',
       icon: <Play size={size} />,
       run: () => change.mutate('start'),
+    },
+    {
+      id: 'suspend',
+      label: 'Suspend the instance',
+      icon: <Moon size={size} />,
+      run: () => change.mutate('suspend'),
     },
     {
       id: 'restart',

@@ -5,7 +5,7 @@ import { meQuery } from '../api/queries.ts'
 import type { Instance } from '../api/types.ts'
 
 /** What changes the state of an instance; which of these are offered is the server's table, `instance.actions`. */
-export type InstanceChange = 'start' | 'stop' | 'restart' | 'delete'
+export type InstanceChange = 'start' | 'suspend' | 'stop' | 'restart' | 'upgrade' | 'delete'
 
 export function useInstanceChange(instanceId: string) {
   return useMutation({

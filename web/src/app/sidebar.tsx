@@ -8,6 +8,7 @@ import { Wordmark } from '../ui/atoll.tsx'
 import { IconButton } from '../ui/button.tsx'
 import { StatusBadge } from '../ui/status-badge.tsx'
 import { openCommandPalette } from './command-palette-host.tsx'
+import { hasConversations } from './instance-state.ts'
 import { lazyNamed } from './lazy-named.ts'
 import { OrganizationButton } from './organization-button.tsx'
 import { shortcutText } from './shortcuts.ts'
@@ -41,7 +42,7 @@ export function Sidebar({ me }: { me: Me }) {
           {...paths.instance()}
           section="/instance"
           icon={<Server size={16} />}
-          aside={instance && <StatusBadge status={instance.status} className="text-xs" />}
+          aside={instance && <StatusBadge instance={instance} className="text-xs" />}
         >
           Instance
         </NavLink>
@@ -54,7 +55,9 @@ export function Sidebar({ me }: { me: Me }) {
           </NavLink>
         )}
       </nav>
-      <div className="mt-5 min-h-0 flex-1">{instance?.status === 'running' && <ConversationList />}</div>
+      <div className="mt-5 min-h-0 flex-1">
+        {instance && hasConversations(instance) && <ConversationList />}
+      </div>
       <div className="border-t border-line p-2">
         <Suspense fallback={<UserButton user={me.user} />}>
           <UserMenu user={me.user} />

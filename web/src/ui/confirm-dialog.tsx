@@ -1,16 +1,18 @@
 import { AlertDialog } from '@base-ui/react/alert-dialog'
 import type { ReactNode } from 'react'
-import { Button } from './button.tsx'
+import { Button, type ButtonProps } from './button.tsx'
 import { backdropClass, popupClass } from './dialog.tsx'
 
 interface ConfirmDialogProps {
   open: boolean
   onClose: () => void
   title: string
-  /** What will be lost, plainly. */
+  /** What will be lost or happen, plainly. */
   children: ReactNode
   confirmLabel: string
   pending?: boolean
+  /** For what loses nothing. */
+  variant?: ButtonProps['variant']
   onConfirm: () => void
 }
 
@@ -21,6 +23,7 @@ export function ConfirmDialog({
   children,
   confirmLabel,
   pending,
+  variant = 'danger',
   onConfirm,
 }: ConfirmDialogProps) {
   return (
@@ -34,7 +37,7 @@ export function ConfirmDialog({
           </AlertDialog.Description>
           <div className="mt-6 flex justify-end gap-2">
             <AlertDialog.Close render={<Button>Cancel</Button>} />
-            <Button variant="danger" pending={pending ?? false} onClick={onConfirm}>
+            <Button variant={variant} pending={pending ?? false} onClick={onConfirm}>
               {confirmLabel}
             </Button>
           </div>

@@ -1,4 +1,4 @@
-import { CircleAlert, Info, TriangleAlert } from 'lucide-react'
+import { CircleAlert, CircleCheck, Info, TriangleAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { messageOf } from '../api/errors.ts'
 import { Button } from './button.tsx'
@@ -6,6 +6,7 @@ import { cn } from './class-names.ts'
 
 const tones = {
   info: { box: 'bg-lagoon-soft border-lagoon/20', icon: <Info size={16} className="text-lagoon" /> },
+  good: { box: 'bg-good-soft border-good/20', icon: <CircleCheck size={16} className="text-good" /> },
   warn: { box: 'bg-warn-soft border-warn/25', icon: <TriangleAlert size={16} className="text-warn" /> },
   bad: { box: 'bg-bad-soft border-bad/25', icon: <CircleAlert size={16} className="text-bad" /> },
 }

@@ -35,6 +35,7 @@ export function ChatHeader({ client, conversationId, instance }: ChatHeaderProps
 }
 
 function Title({ client, conversationId }: { client: ConversationsClient; conversationId: string }) {
-  const list = useQuery(conversationListQuery(client))
+  // The list beside it fetches; here it is only read.
+  const list = useQuery({ ...conversationListQuery(client), enabled: false })
   return list.data?.find(({ id }) => id === conversationId)?.title || 'New chat'
 }

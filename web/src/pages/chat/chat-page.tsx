@@ -7,6 +7,7 @@ import { ConversationView } from './conversation-view.tsx'
 import { DemoNotice } from './demo-notice.tsx'
 import { MessagesSkeleton } from './messages-skeleton.tsx'
 import { NewConversation } from './new-conversation.tsx'
+import { WakeNotice } from './wake-notice.tsx'
 
 export function ChatPage() {
   return (
@@ -24,6 +25,7 @@ function Chat() {
     <div className="flex h-full flex-col">
       {instance && <ChatHeader client={client} conversationId={conversationId} instance={instance} />}
       <DemoNotice />
+      {instance && <WakeNotice instance={instance} />}
       {!client && <MessagesSkeleton />}
       {client && !conversationId && <NewConversation client={client} />}
       {client && conversationId && (

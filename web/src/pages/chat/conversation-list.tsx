@@ -5,7 +5,9 @@ import { useState } from 'react'
 import type { ConversationsClient } from '../../api/conversations.ts'
 import { messageOf } from '../../api/errors.ts'
 import type { Conversation } from '../../api/types.ts'
+import { isAwake } from '../../app/instance-state.ts'
 import { shortcutText } from '../../app/shortcuts.ts'
+import { useMe } from '../../app/use-me.ts'
 import { paths } from '../../paths.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { ConfirmDialog } from '../../ui/confirm-dialog.tsx'
@@ -15,7 +17,10 @@ import { forgetTurn } from './turns.ts'
 
 export function ConversationList() {
   const navigate = useNavigate()
+  const { instance } = useMe()
   const client = useConversations()
+  // A first launch has nothing to list yet.
+  if (!client && instance?.status === 'provisioning') return null
   return (
     <section aria-label="Conversations" className="flex h-full flex-col">
       <div className="flex items-center justify-between pr-3 pl-5.5">
@@ -38,7 +43,13 @@ export function ConversationList() {
 
 function Rows({ client }: { client: ConversationsClient }) {
   const [deleting, setDeleting] = useState<Conversation>()
-  const list = useQuery(conversationListQuery(client))
+  const { instance } = useMe()
+  const awake = instance !== null && isAwake(instance)
+  const list = useQuery({ ...conversationListQuery(client), enabled: awake })
+  if (list.isPending && !awake)
+    return (
+      <p className="px-2.5 text-[0.8125rem] text-ink-faint">They are back when your OpenClaw is awake.</p>
+    )
   if (list.isPending) return <Placeholder />
   if (list.error)
     return (

@@ -10,8 +10,8 @@ import { useMe } from '../../app/use-me.ts'
 
 export function conversationKeys(client: ConversationsClient) {
   return {
-    list: ['conversations', client.baseUrl],
-    messages: (conversationId: string) => ['messages', client.baseUrl, conversationId],
+    list: ['conversations', client.instanceId],
+    messages: (conversationId: string) => ['messages', client.instanceId, conversationId],
   }
 }
 
@@ -43,17 +43,38 @@ function retryWhileWaking(failures: number, error: Error): boolean {
   return isTransient(error) && failures < 4
 }
 
-/** The client of the running instance's open session; opens one when there is none. Undefined until it is known. */
+/**
+ * The client of the instance's conversations. Undefined until a session is known: the open one, else the last one, which
+ * wakes an instance that sleeps as soon as something is asked of it, and not before.
+ */
 export function useConversations(): ConversationsClient | undefined {
   const { instance } = useMe()
   const info = useQuery(infoQuery)
-  const running = instance?.status === 'running'
-  const sessionId = running ? instance.sessionId : null
-  const opening = running && sessionId === null
+  const instanceId = instance?.id ?? ''
+  const open = instance?.sessionId ?? null
+  const last = useQuery({ ...lastSessionQuery(instanceId), enabled: instance !== null && open === null })
+  const sessionId = open ?? last.data ?? null
+  const opening = instance?.status === 'running' && sessionId === null && last.data === null
   useEffect(() => {
     if (opening) void openSession()
   }, [opening])
-  return info.data && sessionId ? cachedClient(info.data.proxyUrl, sessionId) : undefined
+  return info.data && sessionId ? cachedClient(info.data.proxyUrl, { id: sessionId, instanceId }) : undefined
+}
+
+const lastSessionQuery = (instanceId: string) =>
+  queryOptions({
+    queryKey: ['last-session', instanceId],
+    queryFn: async () => {
+      const { sessions } = await call<{ sessions: Session[] }>('GET', '/api/sessions')
+      return sessions.find((session) => session.instanceId === instanceId)?.id ?? null
+    },
+  })
+
+/** A sleeping instance is not woken to look for news: there are none, and what is known stays on the screen. */
+export function quietWhile(asleep: boolean) {
+  return asleep
+    ? { staleTime: Number.POSITIVE_INFINITY, refetchInterval: false as const, refetchOnWindowFocus: false }
+    : {}
 }
 
 let pendingOpen: Promise<void> | undefined
@@ -72,8 +93,7 @@ function openSession(): Promise<void> {
 }
 
 let cached: ConversationsClient | undefined
-function cachedClient(proxyUrl: string, sessionId: string): ConversationsClient {
-  const fresh = conversationsClient(proxyUrl, sessionId)
-  if (cached?.baseUrl !== fresh.baseUrl) cached = fresh
+function cachedClient(proxyUrl: string, session: { id: string; instanceId: string }): ConversationsClient {
+  if (cached?.sessionId !== session.id) cached = conversationsClient(proxyUrl, session)
   return cached
 }

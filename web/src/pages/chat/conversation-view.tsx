@@ -4,11 +4,13 @@ import { ArrowDown } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import type { ConversationsClient } from '../../api/conversations.ts'
 import { isNotFound } from '../../api/errors.ts'
+import { isAsleep } from '../../app/instance-state.ts'
+import { useMe } from '../../app/use-me.ts'
 import { paths } from '../../paths.ts'
 import { buttonClass } from '../../ui/button.tsx'
 import { ErrorNotice } from '../../ui/notice.tsx'
 import { Composer } from './composer.tsx'
-import { awaitsAnswer, messagesQuery } from './conversation-queries.ts'
+import { awaitsAnswer, messagesQuery, quietWhile } from './conversation-queries.ts'
 import { MessageView, Thinking } from './message-view.tsx'
 import { MessagesSkeleton } from './messages-skeleton.tsx'
 import { isActive } from './turn.ts'
@@ -23,7 +25,9 @@ interface ConversationViewProps {
 
 export function ConversationView({ client, conversationId }: ConversationViewProps) {
   const [draft, setDraft] = useState('')
-  const history = useQuery(messagesQuery(client, conversationId))
+  const { instance } = useMe()
+  const asleep = instance !== null && isAsleep(instance)
+  const history = useQuery({ ...messagesQuery(client, conversationId), ...quietWhile(asleep) })
   const turn = useTurn(conversationId)
   const { scroller, content, atBottom, toBottom } = useStickToBottom<HTMLDivElement>()
   const active = isActive(turn)

@@ -1,9 +1,10 @@
-import { ExternalLink, Play, RotateCw, Square, Trash2 } from 'lucide-react'
+import { ExternalLink, Moon, Play, RotateCw, Square, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import type { Instance } from '../../api/types.ts'
 import { type InstanceChange, useInstanceChange, useVisit } from '../../app/instance-actions.ts'
 import { Button } from '../../ui/button.tsx'
 import { ConfirmDialog } from '../../ui/confirm-dialog.tsx'
+import { UpgradeButton } from './upgrade-button.tsx'
 
 /** Exactly the actions that the server says are possible now. */
 export function InstanceActions({ instance }: { instance: Instance }) {
@@ -12,6 +13,7 @@ export function InstanceActions({ instance }: { instance: Instance }) {
   const visit = useVisit(instance.id)
   const may = (action: Instance['actions'][number]) => instance.actions.includes(action)
   const isPending = (which: InstanceChange) => change.isPending && change.variables === which
+  const upgrade = (onSettled: () => void) => change.mutate('upgrade', { onSettled })
   return (
     <div className="flex flex-wrap gap-2">
       {may('open') && (
@@ -19,7 +21,8 @@ export function InstanceActions({ instance }: { instance: Instance }) {
           Open Control UI
         </Button>
       )}
-      {may('start') && (
+      {/* Of a sleeping one the panel below says it, with what sleeping means. */}
+      {may('start') && !instance.sleep && (
         <Button
           variant="primary"
           icon={<Play size={15} />}
@@ -27,6 +30,17 @@ export function InstanceActions({ instance }: { instance: Instance }) {
           onClick={() => change.mutate('start')}
         >
           Start
+        </Button>
+      )}
+      {may('upgrade') && <UpgradeButton pending={isPending('upgrade')} onUpgrade={upgrade} />}
+      {may('suspend') && !instance.sleep && (
+        <Button
+          icon={<Moon size={14} />}
+          title="Lets it sleep until somebody needs it"
+          pending={isPending('suspend')}
+          onClick={() => change.mutate('suspend')}
+        >
+          Suspend
         </Button>
       )}
       {may('restart') && (

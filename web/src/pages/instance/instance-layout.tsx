@@ -21,7 +21,7 @@ export function InstanceLayout() {
       lead={
         <span className="flex flex-wrap items-center gap-x-3">
           <span className="font-medium text-ink">{instance.name}</span>
-          <StatusBadge status={instance.status} />
+          <StatusBadge instance={instance} />
         </span>
       }
       actions={<InstanceActions instance={instance} />}

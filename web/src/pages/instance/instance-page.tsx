@@ -4,6 +4,8 @@ import { LaunchProgress } from '../provision/launch-progress.tsx'
 import { ApiSnippets } from './api-snippets.tsx'
 import { InstanceFacts } from './instance-facts.tsx'
 import { LogsCard } from './logs-card.tsx'
+import { SleepCard } from './sleep-card.tsx'
+import { UpgradeNotice } from './upgrade-notice.tsx'
 import { UsageCard } from './usage-card.tsx'
 
 export function InstancePage() {
@@ -17,6 +19,8 @@ export function InstancePage() {
           runs Reef can do.
         </Notice>
       )}
+      {instance.upgrade && <UpgradeNotice upgrade={instance.upgrade} />}
+      {instance.sleep && <SleepCard instance={instance} sleep={instance.sleep} />}
       {instance.status === 'provisioning' && (
         <div className="rounded-card border border-line bg-surface px-5 py-3 shadow-card">
           <LaunchProgress steps={instance.steps} />
