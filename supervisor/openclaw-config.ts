@@ -117,7 +117,7 @@ function setPersistencePlugin(config: JsonObject, local: LocalSettings): void {
     enabled: true,
     // It is told that a turn has ended, and is not told what was said unless it may be.
     hooks: { allowConversationAccess: true },
-    config: { url: local.modelRelayUrl + turnEndedPath, token: local.modelRelayToken },
+    config: { url: local.modelRelayUrl + turnEndedPath, key: local.modelRelayToken },
   }
 }
 

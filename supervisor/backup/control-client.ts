@@ -25,10 +25,12 @@ export class ControlRefused extends Error {
 const partBytes = 4 * 1024 * 1024
 const answerMs = 60_000
 const attemptsMax = 5
-const retryMs = 500
+const standardRetryMs = 500
 
 export function createControlClient(
   readSlot: () => { origin: string; slot: NonNullable<Desired['slot']> },
+  /** Tests shorten it. */
+  retryMs = standardRetryMs,
 ): ControlClient {
   async function request(
     method: string,

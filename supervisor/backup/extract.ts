@@ -110,6 +110,7 @@ async function unpack(untar: Untar, directory: string) {
   for await (const entry of untar) {
     if (!header) {
       header = await readHeader(entry)
+      await mkdir(directory, { recursive: true, mode: 0o700 })
       for (const path of header.removed) await rm(target(directory, path), { recursive: true, force: true })
       continue
     }

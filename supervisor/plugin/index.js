@@ -10,12 +10,12 @@ export default {
   name: 'Reef persistence',
   description: "Tells Reef's supervisor when a turn has ended, so that it saves the conversation.",
   register(api) {
-    const { url, token } = api.pluginConfig ?? {}
-    if (!url || !token) return
+    const { url, key } = api.pluginConfig ?? {}
+    if (!url || !key) return
     api.on('agent_end', async () => {
       await fetch(url, {
         method: 'POST',
-        headers: { 'x-reef-relay-token': token },
+        headers: { 'x-reef-relay-token': key },
         signal: AbortSignal.timeout(answerMs),
       }).catch(() => undefined)
     })
