@@ -89,5 +89,6 @@ async function isKnown(database: Database, id: string, key: string): Promise<boo
       .executeTakeFirst(),
   )
   if (!row) return false
-  return [row.local_key, row.remote_key].includes(key) || key === manifestKey(row)
+  const isKept = row.local_key !== null || row.remote_key !== null
+  return isKept && [row.local_key, row.remote_key, manifestKey(row)].includes(key)
 }
