@@ -13,7 +13,7 @@ import { userHeader } from './protocol.ts'
 /** Where OpenClaw listens, and as whom a request is passed on to it. */
 export interface Target {
   port: number
-  identity: { kind: 'operator'; password: string } | { kind: 'visitor' }
+  identity: { kind: 'operator'; password: string } | { kind: 'visitor' } | { kind: 'service' }
 }
 
 /** About one connection only (RFC 9110, section 7.6.1). */
@@ -49,7 +49,9 @@ export function targetHeaders(incoming: IncomingHttpHeaders, target: Target): Ou
     headers.authorization = `Bearer ${target.identity.password}`
     return headers
   }
-  headers[userHeader] = visitorName
+  if (target.identity.kind === 'visitor') headers[userHeader] = visitorName
+  // A service brings its own credential, and nothing that a browser would.
+  else for (const name of ['cookie', 'origin', 'referer']) delete headers[name]
   // Which origins may come here was decided by `server.ts`; OpenClaw knows this one.
   if (headers.origin !== undefined) headers.origin = visitorOrigin
   headers['x-forwarded-for'] = firstOf(incoming['x-forwarded-for']) ?? localVisitorAddress

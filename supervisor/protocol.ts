@@ -177,5 +177,5 @@ export const proxyTokenHeader = 'x-reef-proxy-token'
 export const routeHeader = 'x-reef-route'
 /** Name of the visitor on the `ui` route, one of `desired.owner.userNames`. */
 export const userHeader = 'x-reef-user'
-/** `gateway`: OpenClaw's HTTP API. `ui`: its Control UI as the named visitor. `bridge`: the supervisor's own conversations API. */
-export type SupervisorRoute = 'gateway' | 'ui' | 'bridge'
+/** `gateway`: OpenClaw's HTTP API. `ui`: its Control UI as the named visitor. `bridge`: the supervisor's own conversations API. `webhook`: a messaging service's call, whose own credential OpenClaw checks. */
+export type SupervisorRoute = 'gateway' | 'ui' | 'bridge' | 'webhook'

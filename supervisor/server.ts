@@ -55,6 +55,11 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
         return { route: 'forward', target: { port, identity: { kind: 'operator', password } } }
       case 'bridge':
         return { route: 'bridge' }
+      case 'webhook':
+        return {
+          route: 'forward',
+          target: { port: webhookPort(incoming.url) ?? port, identity: { kind: 'service' } },
+        }
       case 'ui':
         if (!mayVisit(incoming, desired.owner))
           return refuse(
@@ -64,7 +69,7 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
           )
         return { route: 'forward', target: { port, identity: { kind: 'visitor' } } }
       default:
-        return refuse(400, 'route_unknown', `${routeHeader} must be gateway, ui or bridge.`)
+        return refuse(400, 'route_unknown', `${routeHeader} must be gateway, ui, bridge or webhook.`)
     }
   }
 
@@ -72,7 +77,8 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
     const admission = admit(incoming)
     if ('refusal' in admission) return sendRefusal(response, admission.refusal)
     // Pages of the Control UI fetch by themselves; whoever means something there says it over the WebSocket.
-    if (incoming.headers[routeHeader] !== ('ui' satisfies SupervisorRoute)) deps.activity.noteRequest()
+    const route = incoming.headers[routeHeader] as SupervisorRoute | undefined
+    if (route === 'gateway' || route === 'bridge') deps.activity.noteRequest()
     if (admission.route === 'bridge') return answerBridge(incoming, response, deps.reachGateway)
     return forwardRequest(incoming, response, admission.target)
   }
@@ -109,6 +115,19 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
         server.closeAllConnections()
       }),
   }
+}
+
+/** Channels that listen on a port of their own, by their documentation's defaults; the rest are OpenClaw's own paths. */
+const channelPorts: [prefix: string, port: number][] = [
+  ['/telegram-webhook', 8787],
+  ['/api/messages', 3978],
+  ['/nextcloud-talk-webhook', 8788],
+  ['/feishu/events', 3000],
+]
+
+function webhookPort(url: string | undefined): number | undefined {
+  const path = url?.split('?', 1)[0] ?? ''
+  return channelPorts.find(([prefix]) => path === prefix || path.startsWith(`${prefix}/`))?.[1]
 }
 
 function refuse(status: number, code: string, message: string): Admission {

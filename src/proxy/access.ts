@@ -20,6 +20,8 @@ export interface Access {
   /** The visit that the request's cookie proves and the instance still allows. */
   visit(head: RequestHead, slug: string): Promise<Visit>
   forVisit(visit: Visit): FindTarget
+  /** Whoever may call its webhooks: that is for the instance itself to say. */
+  forWebhook(slug: string): FindTarget
   /** Whether an open connection of this visit may stay. */
   mayStay(visit: Visit): boolean | Promise<boolean>
 }
@@ -96,6 +98,7 @@ export function createAccess(deps: AccessDeps): Access {
       if (target.instanceId !== visit.instanceId) throw visitRequired()
       return target
     },
+    forWebhook: (slug) => (fresh) => find(`slug ${slug}`, () => deps.targets.findBySlug(slug), fresh),
     mayStay,
   }
 }

@@ -104,6 +104,8 @@ const titles: Record<string, string> = {
   ticket_unusable: 'This link was used already',
   instance_stopped: 'Your OpenClaw is stopped',
   instance_starting: 'Your OpenClaw is starting',
+  instance_waiting: 'Your OpenClaw waits for a machine',
+  instance_asleep: 'Your OpenClaw sleeps',
   instance_failed: 'Your OpenClaw does not run',
   instance_unreachable: 'Your OpenClaw does not answer',
 }

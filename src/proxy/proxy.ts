@@ -14,6 +14,7 @@ import { createForwarder } from './forward.ts'
 import { openListener } from './listener.ts'
 import type { ProxyAttendance } from './readiness.ts'
 import { createRequestHandler } from './requests.ts'
+import { createTabs } from './tabs.ts'
 import { createUpgradeHandler } from './upgrades.ts'
 import { createUpstreams, type LocalOpenclaw, localUpstream } from './upstream.ts'
 import { createVisitCookie } from './visit-cookie.ts'
@@ -42,6 +43,8 @@ export interface ProxyDeps {
   /** Where people reach the proxy; its scheme decides whether cookies are Secure. */
   publicUrl: string
   dashboardUrl: string
+  /** The slug that a verified domain of somebody's own stands for. */
+  findCustomSlug?: ((hostname: string) => Promise<string | undefined>) | undefined
   /** Reverse proxies whose word on the client's address is believed; none without it. */
   fronts?: Fronts | undefined
   /** Origins from which a page may call /v1 and /api/sessions. */
@@ -95,12 +98,13 @@ export function createProxy(deps: ProxyDeps): ProxyListener {
   const shared = {
     access,
     attendance: deps.attendance,
+    tabs: createTabs(),
     cookie,
     visitors,
     limits,
     dialer,
     log: deps.log,
-    names: { domain: deps.domain, own: new Set([publicUrl.hostname]) },
+    names: { domain: deps.domain, own: new Set([publicUrl.hostname]), findSlug: deps.findCustomSlug },
     fronts: deps.fronts ?? createFronts({ token: randomToken(), trusted: [] }),
     scheme: publicUrl.protocol.replace(':', ''),
     upstreamOf: createUpstreams(deps.secret, proxyTokenHeader),

@@ -9,6 +9,7 @@ export interface ReachOptions {
   upstreamOf: UpstreamOf
   /** Tells that somebody uses the instance, and wakes one that sleeps. */
   attendance: ProxyAttendance
+  asker: Asker
   /** How long a request waits for an instance that wakes or starts. */
   holdSeconds: number
   signal: () => AbortSignal
@@ -16,9 +17,15 @@ export interface ReachOptions {
 
 /** The part of the domain's attendance that the proxy needs. */
 export interface ProxyAttendance {
-  wake(instanceId: string): Promise<void>
+  wake(instanceId: string, who: 'person' | 'program'): Promise<void>
   seen(instanceId: string): void
 }
+
+/**
+ * Who asks. A person wakes an instance and keeps it awake; a service's call wakes it, and keeps it awake only once
+ * OpenClaw has believed it; a tab that nobody looks at does neither.
+ */
+export type Asker = 'person' | 'service' | 'tab'
 
 /** A suspended instance wakes within a tenth of a second, so the first looks come quickly; a boot takes half a minute. */
 const pollMillisecondsMin = 10
@@ -54,14 +61,24 @@ async function hold(
     if (upstream) return upstream
     const now = performance.now()
     if (now >= until) throw stillStarting(target)
+    if (target.asleep && options.asker === 'tab') throw asleep()
     if (target.asleep && now >= wakeAt) {
       wakeAt = now + wakeAgainMilliseconds
       // Not waited for: who goes away meanwhile needs no answer, and what it has done shows in the target.
-      void options.attendance.wake(target.instanceId)
+      void options.attendance.wake(target.instanceId, options.asker === 'person' ? 'person' : 'program')
     }
     await delay(pause, undefined, { signal: options.signal() })
     target = await find(true)
   }
+}
+
+function asleep(): Refusal {
+  return new Refusal(
+    503,
+    'instance_asleep',
+    'Your OpenClaw sleeps, because nobody has used it for a while. Open its page anew to wake it.',
+    30,
+  )
 }
 
 function stillStarting(target: InstanceTarget): Refusal {
@@ -73,13 +90,13 @@ function stillStarting(target: InstanceTarget): Refusal {
 /** Undefined while waiting may help. */
 function openUpstream(
   target: InstanceTarget,
-  { upstreamOf, attendance }: ReachOptions,
+  { upstreamOf, attendance, asker }: ReachOptions,
 ): Upstream | undefined {
   switch (target.status) {
     case 'running': {
       if (!target.ready || target.asleep) return undefined
       const upstream = upstreamOf(target)
-      if (upstream) attendance.seen(target.instanceId)
+      if (upstream && asker === 'person') attendance.seen(target.instanceId)
       return upstream
     }
     case 'provisioning':
@@ -87,6 +104,7 @@ function openUpstream(
     case 'suspended':
     case 'stopping':
     case 'stopped':
+      // On its way down or up again: what a person stopped is not.
       if (target.wanted) return undefined
       throw new Refusal(
         503,

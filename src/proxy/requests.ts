@@ -20,10 +20,11 @@ import type { Forwarder, Forwarding } from './forward.ts'
 import { checkFraming, type Framing, type RequestLine } from './framing.ts'
 import { agentIdOf, clientAddress, forwardedHeaders } from './headers.ts'
 import { checkSameOrigin } from './origin.ts'
-import { type ProxyAttendance, reach } from './readiness.ts'
+import { type Asker, type ProxyAttendance, reach } from './readiness.ts'
 import { Refusal, toRefusal } from './refusal.ts'
 import { header, headerList, readHead } from './request-head.ts'
-import { type Names, type Route, routeRequest } from './routing.ts'
+import { findCustomSlug, type Names, type Route, routeRequest } from './routing.ts'
+import type { Tabs } from './tabs.ts'
 import type { Upstream, UpstreamOf } from './upstream.ts'
 import type { VisitCookie } from './visit-cookie.ts'
 import type { Visitors } from './visitors.ts'
@@ -38,6 +39,7 @@ export interface RequestHandlerDeps {
   forwarder: Forwarder
   upstreamOf: UpstreamOf
   attendance: ProxyAttendance
+  tabs: Tabs
   names: Names
   fronts: Fronts
   scheme: string
@@ -78,7 +80,10 @@ export function createRequestHandler(
 
 async function serve(deps: RequestHandlerDeps, exchange: Exchange): Promise<void> {
   const framing = checkFraming(exchange.request as RequestLine, exchange.head)
-  const route = routeRequest(exchange.request.url as string, header(exchange.head, 'host'), deps.names)
+  const { url, method } = exchange.request as RequestLine
+  const host = header(exchange.head, 'host')
+  const custom = findCustomSlug(host, deps.names)
+  const route = routeRequest(url, host, deps.names, method, custom && (await custom))
   exchange.kind = route.kind
   switch (route.kind) {
     case 'health':
@@ -90,6 +95,8 @@ async function serve(deps: RequestHandlerDeps, exchange: Exchange): Promise<void
       return enter(deps, exchange, route)
     case 'ui':
       return serveVisitor(deps, exchange, framing, route)
+    case 'webhook':
+      return serveWebhook(deps, exchange, framing, route)
     default:
       return impossible(route)
   }
@@ -116,7 +123,7 @@ async function serveCaller(
     exchange,
     framing,
     { path: route.path, own: [...own, routeHeader, route.kind satisfies SupervisorRoute], cookie: undefined },
-    reachBy(deps, exchange, find),
+    reachBy(deps, exchange, find, 'person'),
   )
 }
 
@@ -128,6 +135,7 @@ async function serveVisitor(
 ): Promise<void> {
   checkSameOrigin(exchange.request.method, exchange.head, `${deps.scheme}://${route.host}`)
   const visit = await deps.access.visit(exchange.head, route.slug)
+  const isMeant = deps.tabs.isMeant(visit, exchange.head, 'request')
   const leave = deps.visitors.add(visit, () => exchange.response.destroy())
   exchange.response.once('close', leave)
   return forward(
@@ -140,17 +148,52 @@ async function serveVisitor(
       own: [routeHeader, 'ui' satisfies SupervisorRoute, userHeader, visit.email],
       cookie: deps.cookie.strip(headerList(exchange.head, 'cookie', '; ')),
     },
-    reachBy(deps, exchange, deps.access.forVisit(visit)),
+    reachBy(deps, exchange, deps.access.forVisit(visit), isMeant ? 'person' : 'tab'),
   )
+}
+
+/** No visitor and no caller of ours: OpenClaw checks the service's own signature or token, which go on as they came. */
+async function serveWebhook(
+  deps: RequestHandlerDeps,
+  exchange: Exchange,
+  framing: Framing,
+  route: Extract<Route, { kind: 'webhook' }>,
+): Promise<void> {
+  let instanceId: string | undefined
+  const findTarget = deps.access.forWebhook(route.slug)
+  const find: FindTarget = async (fresh) => {
+    const target = await findTarget(fresh)
+    instanceId = target.instanceId
+    return target
+  }
+  const own = [routeHeader, 'webhook' satisfies SupervisorRoute]
+  for (const name of ['authorization', 'x-openclaw-token']) {
+    const value = header(exchange.head, name)
+    if (value !== undefined) own.push(name, value)
+  }
+  exchange.response.once('close', () => {
+    const { statusCode, headersSent } = exchange.response
+    // It was believed, so that somebody means this instance.
+    if (instanceId && headersSent && statusCode < 300) deps.attendance.seen(instanceId)
+  })
+  const what = { path: route.path, host: route.host, own, cookie: undefined }
+  return forward(deps, exchange, framing, what, reachBy(deps, exchange, find, 'service'))
 }
 
 function reachBy(
   deps: RequestHandlerDeps,
   exchange: Exchange,
   find: FindTarget,
+  asker: Asker,
 ): (fresh: boolean) => Upstream | Promise<Upstream> {
   const { upstreamOf, attendance, limits } = deps
-  const options = { upstreamOf, attendance, holdSeconds: limits.holdSeconds, signal: goneSignal(exchange) }
+  const options = {
+    upstreamOf,
+    attendance,
+    asker,
+    holdSeconds: limits.holdSeconds,
+    signal: goneSignal(exchange),
+  }
   return (fresh) => reach(find, fresh, options)
 }
 

@@ -3,6 +3,7 @@ import { notFound } from '../errors.ts'
 import { isId } from '../ids.ts'
 import { type SplitPath, splitPath } from './path.ts'
 import { Refusal } from './refusal.ts'
+import { isWebhook } from './webhooks.ts'
 
 /** What a request is for. `path` is what the instance is asked for, query included. */
 export type Route =
@@ -11,21 +12,33 @@ export type Route =
   | { kind: 'bridge'; sessionId: string; path: string }
   | { kind: 'enter'; slug: string; host: string; ticket: string }
   | { kind: 'ui'; slug: string; host: string; path: string }
+  | { kind: 'webhook'; slug: string; host: string; path: string }
 
 export interface Names {
   /** Instances answer at SLUG.domain. */
   domain: string
   /** Further names of the proxy itself, in lower case and without port. */
   own: ReadonlySet<string>
+  /** The slug that a verified domain of somebody's own stands for. */
+  findSlug?: ((hostname: string) => Promise<string | undefined>) | undefined
 }
 
 const slugPattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/
 const enterPath = '/__reef/enter'
 
 /** Decides by Host and path alone. Throws 400 or 421 for a Host that is absent, malformed or nobody's. */
-export function routeRequest(url: string, host: string | undefined, names: Names): Route {
+export function routeRequest(
+  url: string,
+  host: string | undefined,
+  names: Names,
+  method = 'GET',
+  customSlug?: string,
+): Route {
   const { hostname, authority } = parseHost(host)
-  if (!isOwnName(hostname, names)) return routeInstance(url, hostname, authority, names)
+  if (!isOwnName(hostname, names)) {
+    const slug = customSlug ?? slugOf(hostname, names)
+    return routeInstance(url, slug, authority, method)
+  }
   const { path, query } = splitPath(url, true)
   if (path === '/healthz') return { kind: 'health' }
   if (path.startsWith('/v1/')) return { kind: 'gateway', path: path + query }
@@ -40,19 +53,34 @@ function routeSession(sessionId: string, path: string): Route {
   return { kind: 'bridge', sessionId, path }
 }
 
-function routeInstance(url: string, hostname: string, host: string, names: Names): Route {
+/** For names that only the database knows; undefined at once for all others. */
+export function findCustomSlug(
+  host: string | undefined,
+  names: Names,
+): Promise<string | undefined> | undefined {
+  if (!names.findSlug) return undefined
+  const { hostname } = parseHost(host)
+  const isOwn = isOwnName(hostname, names) || slugOf(hostname, names) !== ''
+  return isOwn ? undefined : names.findSlug(hostname)
+}
+
+function slugOf(hostname: string, names: Names): string {
   const suffix = `.${names.domain}`
-  const slug = hostname.endsWith(suffix) ? hostname.slice(0, -suffix.length) : ''
+  return hostname.endsWith(suffix) ? hostname.slice(0, -suffix.length) : ''
+}
+
+function routeInstance(url: string, slug: string, host: string, method: string): Route {
   if (!slugPattern.test(slug))
     throw new Refusal(
       421,
       'unknown_host',
-      'This name is not served here. Operators: set REEF_DOMAIN and REEF_PROXY_PUBLIC_URL to the names that people use.',
+      'This name is not served here. Operators: set REEF_DOMAIN and REEF_PROXY_PUBLIC_URL to the names that people use, or verify a domain of your own.',
     )
   const split = splitPath(url, false)
   if (split.path === enterPath) return { kind: 'enter', slug, host, ticket: ticketOf(split) }
   if (split.path.startsWith('/__reef/')) throw notFound('reserved path')
-  return { kind: 'ui', slug, host, path: split.path + split.query }
+  const kind = isWebhook(method, split.path) ? 'webhook' : 'ui'
+  return { kind, slug, host, path: split.path + split.query }
 }
 
 function ticketOf(split: SplitPath): string {

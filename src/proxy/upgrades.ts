@@ -14,7 +14,8 @@ import { checkWebSocketOrigin } from './origin.ts'
 import { type ProxyAttendance, reach } from './readiness.ts'
 import { toRefusal } from './refusal.ts'
 import { header, headerList, type RequestHead, readHead } from './request-head.ts'
-import { type Names, type Route, routeRequest } from './routing.ts'
+import { findCustomSlug, type Names, type Route, routeRequest } from './routing.ts'
+import type { Tabs } from './tabs.ts'
 import { upgrade } from './upgrade.ts'
 import type { UpstreamOf } from './upstream.ts'
 import type { Visit, VisitCookie } from './visit-cookie.ts'
@@ -26,6 +27,7 @@ export interface UpgradeHandlerDeps {
   visitors: Visitors
   upstreamOf: UpstreamOf
   attendance: ProxyAttendance
+  tabs: Tabs
   names: Names
   fronts: Fronts
   scheme: string
@@ -65,10 +67,13 @@ async function serve(
 ): Promise<number> {
   const head = readHead(request.rawHeaders)
   checkHandshake(request as RequestLine, head, checkFraming(request as RequestLine, head))
-  const route = routeRequest(request.url as string, header(head, 'host'), deps.names)
+  const host = header(head, 'host')
+  const custom = findCustomSlug(host, deps.names)
+  const route = routeRequest(request.url as string, host, deps.names, 'GET', custom && (await custom))
   if (route.kind !== 'ui') throw notFound('no WebSocket there')
   checkWebSocketOrigin(head, `${deps.scheme}://${route.host}`)
   const visit = await deps.access.visit(head, route.slug)
+  const isMeant = deps.tabs.isMeant(visit, head, 'upgrade')
   const leave = deps.visitors.add(visit, () => client.destroy())
   client.once('close', leave)
   const gone = new AbortController()
@@ -90,6 +95,7 @@ async function serve(
       reach(find, fresh, {
         upstreamOf: deps.upstreamOf,
         attendance: deps.attendance,
+        asker: isMeant ? 'person' : 'tab',
         holdSeconds: deps.limits.holdSeconds,
         signal: () => gone.signal,
       }),

@@ -226,7 +226,7 @@ describe('an instance’s own address', () => {
 
   it('says in a page that it is stopped, and never starts it', async () => {
     const before = proxy.target
-    proxy.target = { ...before, status: 'stopped' }
+    proxy.target = { ...before, status: 'stopped', wanted: false }
     const page = await open('/', { ...navigation, cookie: proxy.cookie })
     proxy.target = before
     expect([page.status, page.headers.get('retry-after')]).toEqual([503, '30'])

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { get } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { clearInstances } from '../../test/support/control-plane.ts'
+import { clearInstances, eventually } from '../../test/support/control-plane.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { type Sleeper, startSleeper } from '../../test/support/sleeper.ts'
 
@@ -70,6 +70,65 @@ describe('a sleeping instance', () => {
     const [response] = await once(request, 'response')
     response.resume()
     expect(response.statusCode).toBe(200)
+  })
+
+  it('is not woken by a tab that dials anew by itself, and is when its page is opened again', async () => {
+    const { sleep, until, host, cookie, proxy } = await start()
+    const dial = async (): Promise<number> => {
+      const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/`, {
+        headers: { host, cookie, origin: `http://${host}`, 'sec-fetch-mode': 'websocket' },
+      })
+      const status = await Promise.race([
+        once(socket, 'open').then(() => 101),
+        once(socket, 'unexpected-response').then(([, response]) => response.statusCode as number),
+      ])
+      socket.on('error', () => undefined)
+      socket.terminate()
+      return status
+    }
+    const fetchPage = async (mode: string): Promise<number> => {
+      const headers = { host, cookie, accept: 'text/html', 'sec-fetch-mode': mode }
+      const request = get({ host: '127.0.0.1', port: proxy.port, path: '/', headers })
+      const [response] = await once(request, 'response')
+      response.resume()
+      return response.statusCode
+    }
+    expect([await fetchPage('navigate'), await dial()]).toEqual([200, 101])
+    await sleep('suspended')
+    await eventually(dial, (status) => status === 503)
+    expect([await dial(), await fetchPage('cors'), await dial()]).toEqual([503, 503, 503])
+    expect((await until('suspended')).sleep?.rung).toBe('suspended')
+    expect([await fetchPage('navigate'), await dial()]).toEqual([200, 101])
+  })
+
+  it('wakes for a channel’s webhook, which comes without a cookie and keeps its own credential', async () => {
+    const { sleep, host, proxy, upstream, until, instance } = await start()
+    await sleep('suspended')
+    const call = async (path: string): Promise<number> => {
+      const headers = {
+        host,
+        authorization: 'Bearer of-the-hook',
+        'x-slack-signature': 'v0=1',
+        cookie: 'a=b',
+      }
+      const request = get({ host: '127.0.0.1', port: proxy.port, path, headers, method: 'POST' })
+      const [response] = await once(request, 'response')
+      response.resume()
+      return response.statusCode
+    }
+    // Any other path asks for a visitor, and wakes nobody.
+    expect(await call('/slack')).toBe(401)
+    expect((await until('suspended')).id).toBe(instance.id)
+    expect(await call('/hooks/agent')).toBe(200)
+    expect(upstream.seen.at(-1)).toMatchObject({
+      url: '/hooks/agent',
+      headers: {
+        'x-reef-route': 'webhook',
+        authorization: 'Bearer of-the-hook',
+        'x-slack-signature': 'v0=1',
+      },
+    })
+    expect(upstream.seen.at(-1)?.headers).not.toHaveProperty('x-reef-user')
   })
 
   it('is not woken by traffic when a person stopped it, and says so', async () => {

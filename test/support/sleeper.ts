@@ -90,7 +90,7 @@ export function proxyTo(plane: TestControlPlane, person: Principal, holdSeconds:
     authenticator,
     targets: plane.targets,
     attendance: plane.attendance,
-    limits: { holdSeconds },
+    limits: { holdSeconds, rememberedMilliseconds: 0 },
   })
 }
 

@@ -1,12 +1,15 @@
 import { sql } from 'kysely'
-import type { Database } from '../../db/database.ts'
+import type { Database, Trx } from '../../db/database.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { wake } from './ladder.ts'
 
 /** What the proxy tells of people's traffic: it keeps instances awake and wakes those that sleep. */
 export interface Attendance {
-  /** Somebody needs a sleeping instance. Callers at the same time share one statement. Never throws. */
-  wake(instanceId: string): Promise<void>
+  /**
+   * Somebody needs a sleeping instance. Callers at the same time share one statement. Never throws. What a program woke
+   * sleeps again soon, unless a person comes or it gets to work.
+   */
+  wake(instanceId: string, who: 'person' | 'program'): Promise<void>
   /** Somebody uses it now. Costs nothing per request: written together, now and then. */
   seen(instanceId: string): void
   close(): Promise<void>
@@ -22,35 +25,36 @@ export function createAttendance(deps: {
 }): Attendance {
   const { database, log } = deps
   const wakes = new Map<string, Promise<void>>()
-  const unwritten = new Set<string>()
+  /** When each was last seen, by the monotonic clock. */
+  const unwritten = new Map<string, number>()
   /** Written within the last interval; being seen again is written with its end. */
   let written = new Set<string>()
   let writing = Promise.resolve()
 
-  const wakeOnce = async (instanceId: string): Promise<void> => {
+  const wakeOnce = async (instanceId: string, who: 'person' | 'program'): Promise<void> => {
     try {
-      if (await database.asSystem((trx) => wake(trx, instanceId))) await deps.settle(instanceId)
+      if (await database.asSystem((trx) => wake(trx, instanceId, who))) await deps.settle(instanceId)
     } catch (error) {
       log.warn({ err: error, instanceId }, 'an instance was not woken; the request that waits asks again')
     } finally {
       wakes.delete(instanceId)
     }
   }
-  const wakeTogether: Attendance['wake'] = (instanceId) => {
-    const underWay = wakes.get(instanceId) ?? wakeOnce(instanceId)
+  const wakeTogether: Attendance['wake'] = (instanceId, who) => {
+    const underWay = wakes.get(instanceId) ?? wakeOnce(instanceId, who)
     wakes.set(instanceId, underWay)
     return underWay
   }
 
   const write = (): void => {
     if (unwritten.size === 0) return
-    const ids = [...unwritten]
+    const seen = [...unwritten]
     unwritten.clear()
-    for (const id of ids) written.add(id)
+    for (const [id] of seen) written.add(id)
     writing = writing
-      .then(() => database.asSystem((trx) => recordSeen(trx, ids)))
+      .then(() => database.asSystem((trx) => recordSeen(trx, seen)))
       // It was let down just as the request came: the request is stuck in a machine that stands still.
-      .then((asleep) => Promise.all(asleep.map(wakeTogether)))
+      .then((asleep) => Promise.all(asleep.map((id) => wakeTogether(id, 'person'))))
       .then(
         () => undefined,
         (error) => log.warn({ err: error }, 'activity was not written'),
@@ -65,8 +69,7 @@ export function createAttendance(deps: {
   return {
     wake: wakeTogether,
     seen: (instanceId) => {
-      if (unwritten.has(instanceId)) return
-      unwritten.add(instanceId)
+      unwritten.set(instanceId, performance.now())
       // The first sign of life is told at once, so that nobody lets it down meanwhile.
       if (!written.has(instanceId)) write()
     },
@@ -78,16 +81,23 @@ export function createAttendance(deps: {
   }
 }
 
-/** In the order of ids, so that two control planes never wait for each other. Returns those that sleep. */
-async function recordSeen(
-  trx: Parameters<Parameters<Database['asSystem']>[0]>[0],
-  ids: string[],
-): Promise<string[]> {
+/**
+ * In the order of ids, so that two control planes never wait for each other. Returns those that were let down before
+ * they were seen; who was put to sleep afterwards is left alone.
+ */
+async function recordSeen(trx: Trx, seen: [id: string, at: number][]): Promise<string[]> {
+  const ids = seen.map(([id]) => id)
+  const agoSeconds = seen.map(([, at]) => (performance.now() - at) / 1000)
   const { rows } = await sql<{ id: string; asleep: boolean }>`
-    with locked as (select id from instances where id = any(${ids}::uuid[]) order by id for no key update)
-    update instances set last_active_at = clock_timestamp() from locked where instances.id = locked.id
-    returning instances.id, instances.desired_state = 'running' and instances.rung <> 'active' as asleep`.execute(
-    trx,
-  )
+    with seen as (
+      select id, clock_timestamp() - make_interval(secs => ago) as at
+      from unnest(${ids}::uuid[], ${agoSeconds}::float8[]) as t (id, ago)),
+    locked as (
+      select instances.id, seen.at from instances join seen using (id) order by id for no key update of instances)
+    update instances set last_active_at = greatest(last_active_at, locked.at) from locked
+    where instances.id = locked.id
+    returning instances.id,
+      instances.desired_state = 'running' and instances.rung <> 'active' and locked.at > instances.rung_since
+        as asleep`.execute(trx)
   return rows.filter((row) => row.asleep).map((row) => row.id)
 }

@@ -112,13 +112,13 @@ function later(one: Date, other: Date | null | undefined): Date {
  * Wakes an instance that sleeps though its owner wants it running; whatever a person stopped stays stopped, decided by
  * the row as it is at that moment. True if it slept.
  */
-export async function wake(trx: Trx, instanceId: string): Promise<boolean> {
+export async function wake(trx: Trx, instanceId: string, who: 'person' | 'program'): Promise<boolean> {
   const woken = await trx
     .updateTable('instances')
     .set({
       rung: 'active',
       rung_since: sql<Date>`clock_timestamp()`,
-      last_active_at: sql<Date>`clock_timestamp()`,
+      ...(who === 'person' ? { last_active_at: sql<Date>`clock_timestamp()` } : {}),
       // Should this process end before it settles the instance, another one does.
       next_reconcile_at: sql<Date>`clock_timestamp()`,
       steps: sql<string>`case when status = 'stopped' then ${requestedStep} else steps end`,
