@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Database, Trx } from '../src/db/database.ts'
 import { newId } from '../src/ids.ts'
+import { insertCompleteBackup, insertRestore } from './backups/support/rows.ts'
 import { startTestApp, type TestApp } from './support/app.ts'
 import type { Instance, TestClient } from './support/client.ts'
 import { fillPath, routesOf, type WalkedRoute } from './support/walk.ts'
@@ -61,7 +62,11 @@ describe('a stranger', () => {
     app = await startTestApp()
     owner = await app.person('owner@example.com')
     stranger = await app.person('stranger@example.com')
-    foreign = await possessionsOf(owner)
+    const owned = await possessionsOf(owner)
+    // The walk asks for these two by the names that every possession has.
+    const whose = owned as typeof owned & { organizationId: string; userId: string }
+    const backupId = await insertCompleteBackup(app.database, whose)
+    foreign = { ...owned, backupId, restoreId: await insertRestore(app.database, whose, backupId) }
     missing = Object.fromEntries(Object.keys(foreign).map((name) => [name, newId()]))
   })
   afterAll(() => app.end())
