@@ -7,6 +7,9 @@ export const paths = {
   conversation: (conversationId: string) =>
     ({ to: '/chat/$conversationId', params: { conversationId } }) as const,
   instance: () => ({ to: '/instance' }) as const,
+  backups: () => ({ to: '/instance/backups' }) as const,
+  secrets: () => ({ to: '/instance/secrets' }) as const,
+  egress: () => ({ to: '/instance/egress' }) as const,
   admin: () => ({ to: '/admin' }) as const,
   apiKeys: () => ({ to: '/settings/api-keys' }) as const,
   members: () => ({ to: '/settings/members' }) as const,

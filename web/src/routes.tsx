@@ -88,6 +88,12 @@ const instanceOverview = createRoute({
   component: lazyRouteComponent(() => import('./pages/instance/instance-page.tsx'), 'InstancePage'),
 })
 
+const backups = createRoute({
+  getParentRoute: () => instance,
+  path: '/backups',
+  component: lazyRouteComponent(() => import('./pages/backups/backups-page.tsx'), 'BackupsPage'),
+})
+
 const admin = createRoute({
   getParentRoute: () => app,
   path: '/admin',
@@ -131,7 +137,7 @@ const routeTree = root.addChildren([
   app.addChildren([
     chat,
     conversation,
-    instance.addChildren([instanceOverview]),
+    instance.addChildren([instanceOverview, backups]),
     admin,
     settings.addChildren([settingsStart, apiKeys, members, organization]),
   ]),

@@ -3,6 +3,11 @@ import { useEffect, useState } from 'react'
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const absolute = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
 
+/** "8 Feb 2026, 14:05", for what has to be told apart. */
+export function absoluteTime(at: string): string {
+  return absolute.format(new Date(at))
+}
+
 const units = [
   ['year', 31_536_000],
   ['month', 2_592_000],
@@ -22,7 +27,7 @@ function relativeTime(at: string, nowMs: number): string {
 export function RelativeTime({ at }: { at: string }) {
   const nowMs = useNow(30_000)
   return (
-    <time dateTime={at} title={absolute.format(new Date(at))}>
+    <time dateTime={at} title={absoluteTime(at)}>
       {relativeTime(at, nowMs)}
     </time>
   )

@@ -8,7 +8,10 @@ import { Tabs } from '../../ui/tabs.tsx'
 import { ProvisionCard } from '../provision/provision-card.tsx'
 import { InstanceActions } from './instance-actions-bar.tsx'
 
-const tabs = [{ path: paths.instance(), label: 'Overview' }]
+const tabs = [
+  { path: paths.instance(), label: 'Overview' },
+  { path: paths.backups(), label: 'Backups' },
+]
 
 /** Around everything about one's instance: what it is now, what can be done with it, and its pages. */
 export function InstanceLayout() {
