@@ -93,6 +93,11 @@ const backups = createRoute({
   path: '/backups',
   component: lazyRouteComponent(() => import('./pages/backups/backups-page.tsx'), 'BackupsPage'),
 })
+const secrets = createRoute({
+  getParentRoute: () => instance,
+  path: '/secrets',
+  component: lazyRouteComponent(() => import('./pages/secrets/secrets-page.tsx'), 'SecretsPage'),
+})
 
 const admin = createRoute({
   getParentRoute: () => app,
@@ -137,7 +142,7 @@ const routeTree = root.addChildren([
   app.addChildren([
     chat,
     conversation,
-    instance.addChildren([instanceOverview, backups]),
+    instance.addChildren([instanceOverview, backups, secrets]),
     admin,
     settings.addChildren([settingsStart, apiKeys, members, organization]),
   ]),

@@ -11,6 +11,7 @@ import { InstanceActions } from './instance-actions-bar.tsx'
 const tabs = [
   { path: paths.instance(), label: 'Overview' },
   { path: paths.backups(), label: 'Backups' },
+  { path: paths.secrets(), label: 'Secrets' },
 ]
 
 /** Around everything about one's instance: what it is now, what can be done with it, and its pages. */
