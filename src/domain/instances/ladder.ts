@@ -37,7 +37,12 @@ export async function stepOnLadder(
   const times = options.timesOf(instance.plan)
   const decision = decideRung(facts, times, options.capabilitiesOf(instance.driver), now)
   if (decision.backUp) await options.archive?.backUp(trx, instance.id)
-  if (decision.rung === instance.rung) return decision.lookAt
+  if (decision.rung === instance.rung) {
+    // Put to sleep by a person, who does not know what it plans.
+    if (instance.rung !== 'active' && instance.next_wake_at?.getTime() !== facts.nextWakeAt?.getTime())
+      await updateInstance(trx, instance.id, { next_wake_at: facts.nextWakeAt })
+    return decision.lookAt
+  }
   if (decision.rung === 'active') await rise(trx, instance, now)
   else await descend(trx, instance, decision.rung, facts.nextWakeAt, now)
   return decision.lookAt
@@ -49,7 +54,6 @@ async function factsOf(
   slot: LoadedSlot | null,
   { archive }: LadderOptions,
 ): Promise<IdleFacts> {
-  const awake = instance.rung === 'active'
   return {
     rung: instance.rung,
     rungSince: instance.rung_since,
@@ -58,7 +62,8 @@ async function factsOf(
     heardAt: slot?.heartbeat_at ?? null,
     busyAt: slot?.busy_at ?? null,
     lastActiveAt: later(instance.last_active_at, slot?.active_at),
-    nextWakeAt: (awake ? slot?.next_wake_at : instance.next_wake_at) ?? null,
+    // As its supervisor said last; of an archived one only the copy is left.
+    nextWakeAt: slot === null ? instance.next_wake_at : slot.next_wake_at,
     backup: await backupOf(trx, instance, archive),
   }
 }
