@@ -24,6 +24,8 @@ export interface OpenBackupsDeps {
   box: SecretBox
   calls: SlotCaller
   instances: Pick<InstanceService, 'start'>
+  /** What new slots are made of. */
+  slots: { driver: string; specVersion: string }
   authenticator: Authenticator
   clock: Clock
   log: Logger
@@ -47,6 +49,7 @@ export async function openBackups(server: Server, deps: OpenBackupsDeps): Promis
     },
     drainSeconds: config.REEF_BACKUP_DRAIN_SECONDS,
     checkpoints: config.REEF_BACKUP_CHECKPOINTS,
+    drills: { slots: deps.slots, everyDays: config.REEF_BACKUP_DRILL_DAYS },
     start: deps.instances.start,
   })
   registerBackupRoutes(server, { authenticator, backups: backups.service })

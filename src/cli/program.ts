@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { addAccountCommands } from './commands/account.ts'
+import { addBackupCommands } from './commands/backups.ts'
 import { addChatCommand } from './commands/chat.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addDomainsCommands } from './commands/domains.ts'
 import { addEgressCommands } from './commands/egress.ts'
 import { addInstanceCommands } from './commands/instance.ts'
 import { addKeysCommands } from './commands/keys.ts'
@@ -21,9 +23,11 @@ export function createProgram(): Command {
   addInstanceCommands(program)
   addChatCommand(program)
   addLogsCommand(program)
+  addBackupCommands(program)
   addKeysCommands(program)
   addEgressCommands(program)
   addSecretsCommands(program)
+  addDomainsCommands(program)
   addDoctorCommand(program)
   return program
 }

@@ -43,6 +43,18 @@ export function createMetrics(database: Database): Metrics {
     labelNames: ['state'],
     registers,
   })
+  const backups = new Gauge({
+    name: 'reef_backups',
+    help: 'Backups by kind and state.',
+    labelNames: ['kind', 'state'],
+    registers,
+  })
+  const backupAlarms = new Gauge({
+    name: 'reef_backup_alarms',
+    help: 'Open alarms about backups, by kind; anything above 0 needs somebody.',
+    labelNames: ['kind'],
+    registers,
+  })
   const scrapeFailures = new Counter({
     name: 'reef_metrics_database_failures_total',
     help: 'Scrapes in which the database did not answer, so that instances and slots are missing.',
@@ -63,7 +75,23 @@ export function createMetrics(database: Database): Metrics {
         .where('state', '<>', 'removed')
         .groupBy('state')
         .execute(),
+      backups: await trx
+        .selectFrom('backups')
+        .select(['kind', 'state', sql<number>`count(*)::int`.as('count')])
+        .where('state', '<>', 'deleted')
+        .groupBy(['kind', 'state'])
+        .execute(),
+      alarms: await trx
+        .selectFrom('backup_alarms')
+        .select(['kind', sql<number>`count(*)::int`.as('count')])
+        .where('cleared_at', 'is', null)
+        .groupBy('kind')
+        .execute(),
     }))
+    backups.reset()
+    backupAlarms.reset()
+    for (const row of counts.backups) backups.set({ kind: row.kind, state: row.state }, row.count)
+    for (const row of counts.alarms) backupAlarms.set({ kind: row.kind }, row.count)
     instances.reset()
     slots.reset()
     for (const row of counts.instances) instances.set({ status: row.status }, row.count)

@@ -91,6 +91,22 @@ describe('with a real OpenClaw', { timeout: 300_000 }, () => {
     expect(restore.safetyBackupId).not.toBeNull()
     await eventually(async () => expect(await say('What is my name?')).toContain('Ada'), patienceMilliseconds)
   })
+
+  it('proves the newest backup by booting OpenClaw with it on a machine that is then removed', async () => {
+    const { id } = await ada.untilInstance((instance) => instance.status === 'running', 'running')
+    const [newest] = (await backups()).filter((backup) => backup.state === 'complete')
+    await ada.call('POST', `/api/instances/${id}/backup-drills`)
+    await eventually(async () => {
+      const { drills } = await ada.call<{ drills: object[] }>('GET', `/api/instances/${id}/backup-drills`)
+      expect(drills).toMatchObject([{ state: 'passed', backupId: newest?.id }])
+    }, patienceMilliseconds)
+    const verified = await ada.call<Backup>('GET', `/api/backups/${newest?.id}`)
+    expect(verified.verifiedAt).not.toBeNull()
+    await eventually(
+      async () => expect(await readdir(join(reef.dataDirectory, 'slots'))).toHaveLength(1),
+      patienceMilliseconds,
+    )
+  })
 })
 
 /** As a disk that is gone: the processes are killed and nothing of the slot is left. */

@@ -5,6 +5,7 @@ import type { Logger } from '../../telemetry/log.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { SecretBox } from '../secrets/secret-box.ts'
 import { createAlarms } from './alarms.ts'
+import { type DrillsDeps, runDrills } from './drills.ts'
 import { type BackupIntake, createIntake } from './intake.ts'
 import { createBackupKeys, type KeyPairs } from './keys.ts'
 import { createRestoreOrders, type RestoreOrders } from './restore-orders.ts'
@@ -41,6 +42,7 @@ export interface BackupsDeps {
   drainSeconds: number
   /** Save what each turn changed. */
   checkpoints: boolean
+  drills: Pick<DrillsDeps, 'slots' | 'everyDays'>
   start(principal: Principal, instanceId: string): Promise<unknown>
 }
 
@@ -56,10 +58,15 @@ export function createBackups(deps: BackupsDeps): Backups {
     taker,
     signer,
     alarms,
-    drill: async () => undefined,
+    drill: () => runDrills({ database, alarms, ...deps.drills }),
   })
   return {
-    service: createBackupService({ ...deps, taker, kick: () => worker.kick() }),
+    service: createBackupService({
+      ...deps,
+      taker,
+      kick: () => worker.kick(),
+      drills: deps.drills.everyDays > 0,
+    }),
     intake: createIntake({
       database,
       stores,

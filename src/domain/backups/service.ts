@@ -4,6 +4,7 @@ import { isId, newId } from '../../ids.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { maySee } from '../instances/instance.ts'
 import { type Backup, type Restore, toBackup, toRestore } from './backup.ts'
+import { demandDrill } from './drills.ts'
 import { type BackupRow, findNewest } from './rows.ts'
 import type { BackupTaker } from './take.ts'
 
@@ -18,6 +19,8 @@ export interface BackupService {
   /** Answers at once; `getRestore` says what became of it. */
   restore(principal: Principal, wish: RestoreWish): Promise<Restore>
   getRestore(principal: Principal, restoreId: string): Promise<Restore>
+  /** Has the newest backup restored on trial as soon as there is room; `listDrills` says what came of it. */
+  drill(principal: Principal, instanceId: string): Promise<void>
   listDrills(principal: Principal, instanceId: string): Promise<Drill[]>
   listAlarms(principal: Principal): Promise<Alarm[]>
   /** The instance that a command means: by its owner's address for those who administer, else the caller's own. */
@@ -65,6 +68,8 @@ export interface BackupServiceDeps {
   /** Starts an instance that does not run, as its owner would. */
   start(principal: Principal, instanceId: string): Promise<unknown>
   kick(): void
+  /** Whether drills are run at all. */
+  drills: boolean
 }
 
 const listMax = 200
@@ -167,6 +172,18 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
     getRestore: async (principal, restoreId) => {
       const restore = await findRestore(database, principal, restoreId)
       return inInstance(principal, restore.instanceId, async () => restore)
+    },
+
+    drill: async (principal, instanceId) => {
+      const organizationId = await inInstance(principal, instanceId, async (trx) => {
+        if (!deps.drills)
+          throw conflict('drills_off', 'Trial restores are switched off here (REEF_BACKUP_DRILL_DAYS=0).')
+        if (!(await findNewest(trx, instanceId)))
+          throw conflict('backup_missing', 'There is no backup of this instance yet. Take one first.')
+        return principal.organizationId
+      })
+      await database.asSystem((trx) => demandDrill(trx, instanceId, organizationId))
+      deps.kick()
     },
 
     listDrills: (principal, instanceId) =>

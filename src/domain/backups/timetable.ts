@@ -22,6 +22,8 @@ export async function requestScheduled(
   }
 }
 
+const drillDelayMilliseconds = 3_600_000
+
 async function enterNewInstances(trx: Trx, schedule: BackupSchedule, now: Date): Promise<void> {
   const missing = await trx
     .selectFrom('instances')
@@ -34,11 +36,12 @@ async function enterNewInstances(trx: Trx, schedule: BackupSchedule, now: Date):
   await trx
     .insertInto('backup_schedules')
     .values(
-      missing.map(({ id, organization_id }) => ({
-        instance_id: id,
-        organization_id,
-        next_at: nextBackupAt(now, id, schedule),
-      })),
+      missing.map(({ id, organization_id }) => {
+        const next = nextBackupAt(now, id, schedule)
+        // At night as well, and when that night's backup is there.
+        const drillAt = new Date(next.getTime() + drillDelayMilliseconds)
+        return { instance_id: id, organization_id, next_at: next, drill_at: drillAt }
+      }),
     )
     .onConflict((conflict) => conflict.doNothing())
     .execute()

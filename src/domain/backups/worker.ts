@@ -29,6 +29,8 @@ export interface BackupWorkerDeps extends CopiesDeps {
   sweepSeconds?: number
 }
 
+const stopMilliseconds = 3_000
+
 /** Everything of backups that nobody waits for. Any number of control planes may run it: each step claims its rows. */
 export function createBackupWorker(deps: BackupWorkerDeps): BackupWorker {
   const { log } = deps
@@ -67,7 +69,9 @@ export function createBackupWorker(deps: BackupWorkerDeps): BackupWorker {
     kick: look,
     stop: async () => {
       for (const timer of timers) clearInterval(timer)
-      await Promise.all(Object.values(loops).map((loop) => loop.end()))
+      // What a copy of gigabytes has not done by then is done again after the next start.
+      const patience = new Promise((done) => setTimeout(done, stopMilliseconds).unref())
+      await Promise.race([Promise.all(Object.values(loops).map((loop) => loop.end())), patience])
     },
   }
 }

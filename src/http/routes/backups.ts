@@ -10,7 +10,7 @@ import {
   restorePreviewSchema,
   restoreSchema,
 } from '../schemas/backups.ts'
-import { idSchema } from '../schemas/common.ts'
+import { emptySchema, idSchema } from '../schemas/common.ts'
 import { errorResponses } from '../schemas/errors.ts'
 import { bearerSecurity, requirePrincipal, type Server } from '../server.ts'
 
@@ -23,6 +23,7 @@ const shared = { tags: ['backups'], security: bearerSecurity }
 
 export function registerBackupRoutes(app: Server, deps: BackupRouteDeps): void {
   registerActions(app, deps)
+  registerDrill(app, deps)
   registerReads(app, deps)
 }
 
@@ -77,6 +78,26 @@ function registerActions(app: Server, { authenticator, backups }: BackupRouteDep
       const wish = { instanceId: await instanceOf(principal, body), backupId, date }
       if (body.preview) return reply.status(200).send(await backups.preview(principal, wish))
       return reply.status(202).send(await backups.restore(principal, wish))
+    },
+  )
+}
+
+function registerDrill(app: Server, { authenticator, backups }: BackupRouteDeps): void {
+  app.post(
+    '/api/instances/:instanceId/backup-drills',
+    {
+      onRequest: requirePrincipal(authenticator),
+      schema: {
+        ...shared,
+        summary: 'Restore its newest backup on trial, on a machine that is then thrown away',
+        params: z.strictObject({ instanceId: idSchema }),
+        response: { 202: emptySchema, ...errorResponses(400, 401, 404, 409) },
+      },
+    },
+    async ({ principal, params }, reply) => {
+      requireScope(principal, 'instances:write')
+      await backups.drill(principal, params.instanceId)
+      return reply.status(202).send({})
     },
   )
 }

@@ -58,6 +58,7 @@ export async function startPipeline(options: BackupPipelineOptions): Promise<Bac
     retention: { localDays: 7, remoteDays: 30, checkpoints: 2 },
     drainSeconds: 0,
     checkpoints: true,
+    drills: { slots: { driver: 'fake', specVersion: 'test' }, everyDays: 0 },
     start: () => Promise.reject(new Error('nothing can be started here')),
   })
   const server = await createServer({ log, version: 'test' })
