@@ -1,3 +1,4 @@
+import { createResolver } from './adapters/dns/resolver.ts'
 import { createIdentity } from './adapters/identity/better-auth.ts'
 import { openSecretBox } from './adapters/secret-box/open.ts'
 import { type Addresses, addressesOf } from './addresses.ts'
@@ -16,7 +17,12 @@ import { createMembers } from './domain/accounts/members.ts'
 import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
 import type { Backups } from './domain/backups/create.ts'
+import { createDomainChecker, type DomainChecker } from './domain/domains/checker.ts'
+import { type CustomNames, createCustomNames } from './domain/domains/custom-names.ts'
+import type { Resolver } from './domain/domains/resolver.ts'
 import { createServedNames } from './domain/domains/served-names.ts'
+import { createDomainService } from './domain/domains/service.ts'
+import { startDomainSweep } from './domain/domains/sweep.ts'
 import { createEgress } from './domain/egress/service.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
@@ -36,6 +42,7 @@ import { createRateLimits, type RateLimitOptions } from './http/rate-limit.ts'
 import { registerAdminRoutes } from './http/routes/admin.ts'
 import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
 import { registerAuthRoutes } from './http/routes/auth.ts'
+import { registerDomainRoutes } from './http/routes/domains.ts'
 import { registerEgressRoutes } from './http/routes/egress.ts'
 import { registerIngressRoutes } from './http/routes/ingress.ts'
 import { registerInstanceRoutes } from './http/routes/instances.ts'
@@ -56,7 +63,7 @@ import { registerModelGateway } from './models/gateway.ts'
 import { modelKey } from './models/key.ts'
 import { createProviders } from './models/providers.ts'
 import type { ListeningPorts } from './ports.ts'
-import { instanceOrigin } from './proxy/address.ts'
+import { hostOrigin, instanceOrigin } from './proxy/address.ts'
 import { createProxy, type ProxyListener } from './proxy/proxy.ts'
 import { createVisits, type Visits } from './proxy/visits.ts'
 import { attachRealtime, type Realtime } from './realtime/realtime.ts'
@@ -92,6 +99,8 @@ export interface ComposeOptions {
   log: Logger
   /** The built dashboard. */
   dashboardDirectory: string
+  /** Tests give a DNS of their own. */
+  resolver?: Resolver
   /** Tests lift these. */
   rateLimits?: RateLimitOptions
 }
@@ -106,6 +115,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
   const proxy = openProxy(core)
   const { config, ports, log } = options
   let usageSweep: { stop(): Promise<void> } | undefined
+  let domainSweep: { stop(): Promise<void> } | undefined
   let closeBeside: (() => void) | undefined
 
   return {
@@ -126,6 +136,10 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
         onUnusable: (error, secretId) => log.error({ err: error, secretId }, 'a secret keeps an old key'),
       }).catch((error) => log.warn({ err: error }, 'secrets were not brought under the newest key'))
       backups.worker.start()
+      domainSweep = startDomainSweep({
+        checker: core.domainChecker,
+        onError: (error) => log.warn({ err: error }, 'domains could not be looked up'),
+      })
       usageSweep = startUsageSweep({
         database: core.database,
         onError: (error) => log.warn({ err: error }, 'abandoned model calls were not closed'),
@@ -138,6 +152,8 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       // While links and the model gateway still answer, so that supervisors drain as they would on a person's stop.
       if (stopMachines) await core.instances.reconciler.stopAllMachines()
       await usageSweep?.stop()
+      await domainSweep?.stop()
+      core.customNames.close()
       await realtime.close()
       await gates.close()
       await link.close()
@@ -165,6 +181,8 @@ interface Core {
   catalogue: ModelCatalogue
   instances: Instances
   visits: Visits
+  customNames: CustomNames
+  domainChecker: DomainChecker
   secretBox: SecretBox
   secretDelivery: SecretDelivery
   fronts: Fronts
@@ -227,6 +245,13 @@ async function openCore(options: ComposeOptions): Promise<Core> {
       proxyPublicUrl: urls.proxy,
     }),
     fronts: createFronts({ token: ingressToken(config, secret), trusted: config.REEF_TRUSTED_PROXIES }),
+    customNames: createCustomNames({ database, listener }),
+    domainChecker: createDomainChecker({
+      database,
+      resolver: options.resolver ?? createResolver(),
+      clock,
+      domain: config.REEF_DOMAIN,
+    }),
     secretBox,
     secretDelivery: createSecretDelivery({
       database,
@@ -259,6 +284,7 @@ async function openApi(
       models: () => catalogue,
       modelKey: (slotId) => modelKey(secret, slotId),
       origins: (slug) => [core.originOf(slug)],
+      customOrigin: (hostname) => hostOrigin(urls.proxy, hostname),
       secrets: core.secretDelivery,
     },
   })
@@ -281,12 +307,13 @@ async function openApi(
   await registerAccountRoutes(core, server)
   registerInstanceRoutes(server, { authenticator, instances: instances.service, logs: link.logs })
   registerSessionRoutes(server, { authenticator, sessions: instances.sessions })
+  const ownNames = new Set([urls.public, urls.proxy].map((url) => new URL(url).hostname))
   registerIngressRoutes(server, {
     names: createServedNames({
       domain: config.REEF_DOMAIN,
-      own: new Set([urls.public, urls.proxy].map((url) => new URL(url).hostname)),
+      own: ownNames,
       slugExists: async (slug) => (await instances.targets.findBySlug(slug)) !== undefined,
-      isCustomDomain: async () => false,
+      isCustomDomain: async (hostname) => (await core.customNames.findSlug(hostname)) !== undefined,
     }),
   })
   registerSecretRoutes(server, {
@@ -300,6 +327,10 @@ async function openApi(
     box: core.secretBox,
     calls: link.calls,
     instances: instances.service,
+    slots: {
+      driver: core.drivers.current.name,
+      specVersion: (await core.drivers.current.specVersion?.()) ?? (await readSpecVersion()),
+    },
     authenticator,
     clock,
     log,
@@ -311,6 +342,16 @@ async function openApi(
       instances: instances.service,
       drivers: core.drivers,
       openPermitted: config.REEF_EGRESS_OPEN,
+    }),
+  })
+  registerDomainRoutes(server, {
+    authenticator,
+    domains: createDomainService({
+      database,
+      checker: core.domainChecker,
+      clock,
+      names: { domain: config.REEF_DOMAIN, own: ownNames },
+      originOf: (hostname) => hostOrigin(urls.proxy, hostname),
     }),
   })
   registerVisitRoutes(server, { authenticator, visits: core.visits })
@@ -386,6 +427,7 @@ function openProxy(core: Core): ProxyListener {
     publicUrl: core.urls.proxy,
     dashboardUrl: core.urls.public,
     fronts: core.fronts,
+    findCustomSlug: (hostname) => core.customNames.findSlug(hostname),
     dashboardOrigins: core.urls.dashboardOrigins,
     localOpenclaw: config.REEF_LOCAL_OPENCLAW
       ? { url: config.REEF_LOCAL_OPENCLAW, token: config.REEF_LOCAL_OPENCLAW_TOKEN }

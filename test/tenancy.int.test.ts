@@ -17,6 +17,8 @@ const bodies: Record<string, object> = {
   'PUT /api/orgs/{organizationId}/egress/rules': { domain: 'example.com' },
   'PUT /api/instances/{instanceId}/egress': { mode: 'allow_list' },
   'PUT /api/instances/{instanceId}/egress/rules': { domain: 'example.com' },
+  'POST /api/instances/{instanceId}/domains': { domain: 'claw.example.com' },
+  'POST /api/instances/{instanceId}/visit': {},
   'PUT /api/orgs/{organizationId}/secrets/{secretName}': { value: 'value' },
   'PUT /api/instances/{instanceId}/secrets/{secretName}': { value: 'value' },
 }
@@ -41,6 +43,7 @@ async function possessionsOf(owner: TestClient): Promise<Ids & { instanceId: str
   return {
     organizationId,
     secretName: 'SECRET_NAME',
+    domainId: await made(`/api/instances/${instance.id}/domains`, { domain: 'claw.example.com' }),
     userId: me.user.id,
     instanceId: instance.id,
     sessionId: instance.sessionId as string,

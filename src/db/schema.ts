@@ -7,15 +7,16 @@ import type {
   BackupsTable,
   RestoresTable,
 } from './tables/backups.ts'
+import type { DomainsTable } from './tables/domains.ts'
 import type {
   EgressDeniedTable,
   EgressRulesTable,
   EgressSettingsTable,
   EgressTrafficTable,
 } from './tables/egress.ts'
+import type { HostsTable } from './tables/hosts.ts'
 import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
 import type { OperatorsTable } from './tables/operators.ts'
-
 import type { SecretEventsTable, SecretsTable } from './tables/secrets.ts'
 
 /** The tables as the application sees them, column for column what `migrations/*.sql` create. */
@@ -39,6 +40,7 @@ export interface Tables {
   visit_tickets: VisitTicketsTable
   secrets: SecretsTable
   secret_events: SecretEventsTable
+  domains: DomainsTable
   egress_settings: EgressSettingsTable
   egress_rules: EgressRulesTable
   egress_denied: EgressDeniedTable
@@ -50,6 +52,7 @@ export interface Tables {
   backup_drills: BackupDrillsTable
   backup_alarms: BackupAlarmsTable
   operators: OperatorsTable
+  hosts: HostsTable
 }
 
 type CreatedAt = ColumnType<Date, Date | undefined, never>
@@ -262,6 +265,8 @@ interface SlotsTable extends SlotIdleColumns {
   next_reconcile_at: ColumnType<Date | null, Date | null | undefined, Date | null>
   lease_owner: string | null
   lease_until: Date | null
+  /** Of a driver with several: where it lies. */
+  host: string | null
   attempts: Generated<number>
   retry_at: Date | null
   started_at: Date | null

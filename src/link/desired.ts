@@ -3,6 +3,7 @@ import type { Desired } from '../../supervisor/protocol.ts'
 import type { Trx } from '../db/database.ts'
 import type { SlotWanted } from '../db/schema.ts'
 import { openRestoreOf } from '../domain/backups/open-restore.ts'
+import { verifiedHostnamesOf } from '../domain/domains/custom-names.ts'
 import type { SecretDelivery } from '../domain/secrets/delivery.ts'
 import type { DeliveredSecret } from '../domain/secrets/secret.ts'
 import type { RootSecret } from '../secrets.ts'
@@ -23,6 +24,8 @@ export interface DesiredSources {
   secrets?: SecretDelivery
   /** Origins of an instance's own address. */
   origins(slug: string): string[]
+  /** The origin of a verified domain of its owner's. */
+  customOrigin?(hostname: string): string
 }
 
 /** The part of a slot's row, and of its instance's, that decides what its supervisor should do. */
@@ -35,7 +38,7 @@ export interface DesiredFacts {
   linkConnectedAt: Date | null
   /** The restore that waits for this slot. */
   restoreId: string | null
-  instance: { id: string; slug: string; ownerEmail: string | null } | null
+  instance: { id: string; slug: string; ownerEmail: string | null; hostnames: readonly string[] } | null
   /** Opened by `addSecrets`. */
   secrets?: readonly DeliveredSecret[]
 }
@@ -60,12 +63,13 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
       openRestoreOf,
       'instances.id as instance_id',
       'instances.slug',
+      verifiedHostnamesOf,
       'members.email',
     ])
     .where('slots.id', 'in', slotIds)
     .execute()
   return new Map(
-    slots.map(({ instance_id: id, slug, email, ...slot }) => {
+    slots.map(({ instance_id: id, slug, email, hostnames, ...slot }) => {
       const facts: DesiredFacts = {
         slotId: slot.id,
         wanted: slot.wanted,
@@ -73,7 +77,7 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
         linkNodeId: slot.link_node_id,
         linkConnectedAt: slot.link_connected_at,
         restoreId: slot.restore_id,
-        instance: id !== null && slug !== null ? { id, slug, ownerEmail: email } : null,
+        instance: id !== null && slug !== null ? { id, slug, ownerEmail: email, hostnames } : null,
       }
       return [slot.id, facts]
     }),
@@ -121,7 +125,10 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
       slug: facts.instance.slug,
       // What the proxy calls the visitor; only an instance's owner may visit it.
       userNames: facts.instance.ownerEmail === null ? [] : [facts.instance.ownerEmail],
-      origins: sources.origins(facts.instance.slug),
+      origins: [
+        ...sources.origins(facts.instance.slug),
+        ...facts.instance.hostnames.map((name) => sources.customOrigin?.(name) ?? `https://${name}`),
+      ],
     },
   }
 }

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
 import type { Clock } from '../clock.ts'
-import type { Database } from '../db/database.ts'
+import type { Database, Trx } from '../db/database.ts'
 import { type Principal, requirePerson, requireScope } from '../domain/accounts/principal.ts'
 import type { InstanceTargets } from '../domain/instances/target.ts'
-import { notFound } from '../errors.ts'
+import { invalid, notFound } from '../errors.ts'
 import { randomToken, sha256 } from '../secrets.ts'
-import { instanceOrigin } from './address.ts'
+import { hostOrigin, instanceOrigin } from './address.ts'
 import type { Visit } from './visit-cookie.ts'
 
 /**
@@ -13,8 +13,11 @@ import type { Visit } from './visit-cookie.ts'
  * no cookie with it: by a ticket that is good once, for a minute, and that only its hash is kept of.
  */
 export interface Visits {
-  /** Throws `notFound` for an instance that the caller may not visit, and for callers who are no person. */
-  create(principal: Principal, instanceId: string): Promise<{ url: string }>
+  /**
+   * Throws `notFound` for an instance that the caller may not visit, and for callers who are no person. With `domain` the
+   * way leads to that verified domain of the instance instead of its own name.
+   */
+  create(principal: Principal, instanceId: string, domain?: string): Promise<{ url: string }>
   /** Uses a ticket up. Undefined if it is unknown, used, expired or for another name. */
   redeem(ticket: string, slug: string): Promise<Visit | undefined>
 }
@@ -32,7 +35,7 @@ const ticketSeconds = 60
 
 export function createVisits(deps: VisitsDeps): Visits {
   return {
-    create: async (principal, instanceId) => {
+    create: async (principal, instanceId, domain) => {
       requireScope(principal, 'chat')
       // A key must not turn itself into a browser session that outlives its revocation.
       requirePerson(principal)
@@ -52,6 +55,7 @@ export function createVisits(deps: VisitsDeps): Visits {
           .where('instances.status', 'not in', ['deleting', 'deleted'])
           .executeTakeFirst()
         if (!found) throw notFound('no such instance in this organization')
+        if (domain !== undefined) await requireVerified(trx, instanceId, domain)
         await trx
           .insertInto('visit_tickets')
           .values({
@@ -66,7 +70,10 @@ export function createVisits(deps: VisitsDeps): Visits {
         await trx.deleteFrom('visit_tickets').where('expires_at', '<=', now).execute()
         return found.slug
       })
-      const origin = instanceOrigin(deps.proxyPublicUrl, deps.domain, slug)
+      const origin =
+        domain === undefined
+          ? instanceOrigin(deps.proxyPublicUrl, deps.domain, slug)
+          : hostOrigin(deps.proxyPublicUrl, domain)
       return { url: `${origin}/__reef/enter?ticket=${ticket}` }
     },
 
@@ -87,4 +94,15 @@ export function createVisits(deps: VisitsDeps): Visits {
       return row && { userId: row.user_id, instanceId: row.instance_id, slug, email: row.email }
     },
   }
+}
+
+async function requireVerified(trx: Trx, instanceId: string, hostname: string): Promise<void> {
+  const found = await trx
+    .selectFrom('domains')
+    .select('id')
+    .where('instance_id', '=', instanceId)
+    .where('hostname', '=', hostname)
+    .where('state', '=', 'verified')
+    .executeTakeFirst()
+  if (!found) throw invalid('domain', 'This is no verified domain of the instance. Verify it first.')
 }

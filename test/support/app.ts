@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ControlPlane, compose } from '../../src/compose.ts'
+import { type ComposeOptions, type ControlPlane, compose } from '../../src/compose.ts'
 import { readConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openListener } from '../../src/db/listen.ts'
@@ -21,6 +21,8 @@ export interface TestApp extends ControlPlane {
 
 export interface TestAppOptions {
   environment?: Record<string, string>
+  /** The DNS that domains are looked up in. */
+  resolver?: ComposeOptions['resolver']
   /** Stands between the application and its database, to break one of the two. */
   wrapDatabase?(database: Database): Database
 }
@@ -43,6 +45,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     listener,
     ports: await choosePorts(directory, { host: '127.0.0.1', api: undefined, proxy: undefined }),
     log: openLog('silent'),
+    ...(options.resolver ? { resolver: options.resolver } : {}),
     dashboardDirectory: join(directory, 'dist'),
     rateLimits: { logInPerAddress: unlimited, logInPerEmail: unlimited, signUpPerAddress: unlimited },
   })

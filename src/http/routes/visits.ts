@@ -22,9 +22,12 @@ export function registerVisitRoutes(app: Server, deps: VisitRoutesDeps): void {
         description: 'Answers a one-time URL that signs the caller in at the instance’s own address.',
         security: bearerSecurity,
         params: z.strictObject({ instanceId: idSchema }),
-        response: { 200: visitSchema, 401: errorBodySchema, 404: errorBodySchema },
+        body: z
+          .strictObject({ domain: z.string().optional().describe('A verified domain of the instance.') })
+          .nullish(),
+        response: { 200: visitSchema, 400: errorBodySchema, 401: errorBodySchema, 404: errorBodySchema },
       },
     },
-    async (request) => deps.visits.create(request.principal, request.params.instanceId),
+    async (request) => deps.visits.create(request.principal, request.params.instanceId, request.body?.domain),
   )
 }
