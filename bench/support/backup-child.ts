@@ -1,0 +1,23 @@
+import { createWriteStream } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { writeArchive } from '../../supervisor/backup/archive.ts'
+import { extractArchive } from '../../supervisor/backup/extract.ts'
+import type { Manifest } from '../../supervisor/backup/manifest.ts'
+import { findStateChanges } from '../../supervisor/backup/state-source.ts'
+
+/** `write DIRECTORY FILE RECIPIENT` or `read FILE DIRECTORY IDENTITY SUMS`: prints JSON with time and greatest memory. */
+const [action, from, to, key, sums] = process.argv.slice(2) as [string, string, string, string, string]
+globalThis.gc?.()
+const before = process.memoryUsage().rss
+const startedAt = performance.now()
+let result: unknown
+if (action === 'write') {
+  const { entries } = await findStateChanges(from, {}, join(from, 'scratch'))
+  const header = { format: 1 as const, slotDirectory: from, removed: [] }
+  result = await writeArchive(header, entries, key, (stored) => pipeline(stored, createWriteStream(to)))
+} else await extractArchive(from, to, key, JSON.parse(sums) as Manifest)
+const seconds = (performance.now() - startedAt) / 1000
+// In kilobytes on Linux and macOS alike, as Node documents it.
+const grownBytes = process.resourceUsage().maxRSS * 1024 - before
+console.log(JSON.stringify({ seconds, grownBytes, result }))
