@@ -16,6 +16,7 @@ import { createInvitations } from './domain/accounts/invitations.ts'
 import { createMembers } from './domain/accounts/members.ts'
 import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
+import { createArchive } from './domain/backups/archive.ts'
 import type { Backups } from './domain/backups/create.ts'
 import { createDomainChecker, type DomainChecker } from './domain/domains/checker.ts'
 import { type CustomNames, createCustomNames } from './domain/domains/custom-names.ts'
@@ -180,6 +181,8 @@ interface Core {
   drivers: ComputeDrivers
   catalogue: ModelCatalogue
   instances: Instances
+  /** Once they are there. */
+  onBackups(backups: Backups): void
   visits: Visits
   customNames: CustomNames
   domainChecker: DomainChecker
@@ -207,6 +210,8 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     config.REEF_DRIVER,
   )
   const originOf = (slug: string) => instanceOrigin(urls.proxy, config.REEF_DOMAIN, slug)
+  // Backups need the link, which is opened after the instances.
+  const backUpBeforeUpgrade = Promise.withResolvers<Backups['backUpBeforeUpgrade']>()
   const instances = createInstances({
     database,
     listener,
@@ -223,6 +228,8 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     poolSize: config.POOL_SIZE,
     multiUser: config.REEF_PROCESS_DRIVER_MULTI_USER !== 'no',
     addressOf: originOf,
+    archive: createArchive({ hasRemote: config.REEF_BACKUP_S3_BUCKET !== undefined }),
+    backUpBeforeUpgrade: async (instanceId) => (await backUpBeforeUpgrade.promise)(instanceId),
     idle: idleSettings(config),
   })
   return {
@@ -237,6 +244,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     drivers,
     catalogue,
     instances,
+    onBackups: (backups) => backUpBeforeUpgrade.resolve(backups.backUpBeforeUpgrade),
     visits: createVisits({
       database,
       targets: instances.targets,
@@ -335,6 +343,7 @@ async function openApi(
     clock,
     log,
   })
+  core.onBackups(backups)
   registerEgressRoutes(server, {
     authenticator,
     egress: createEgress({

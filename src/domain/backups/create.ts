@@ -24,6 +24,8 @@ export interface Backups {
   worker: BackupWorker
   /** For upgrades: resolves when the backup is complete, throws when there can be none. */
   backUp: BackupTaker['backUp']
+  /** The same before an upgrade; an instance that never ran has nothing to lose by it. */
+  backUpBeforeUpgrade(instanceId: string): Promise<void>
 }
 
 export interface BackupsDeps {
@@ -90,5 +92,10 @@ export function createBackups(deps: BackupsDeps): Backups {
     }),
     worker,
     backUp: taker.backUp,
+    backUpBeforeUpgrade: async (instanceId) => {
+      await taker.backUp(instanceId, 'before_upgrade').catch((error: unknown) => {
+        if ((error as { code?: string }).code !== 'instance_not_running') throw error
+      })
+    },
   }
 }
