@@ -10,6 +10,7 @@ export const paths = {
   backups: () => ({ to: '/instance/backups' }) as const,
   secrets: () => ({ to: '/instance/secrets' }) as const,
   egress: () => ({ to: '/instance/egress' }) as const,
+  domains: () => ({ to: '/instance/domains' }) as const,
   admin: () => ({ to: '/admin' }) as const,
   apiKeys: () => ({ to: '/settings/api-keys' }) as const,
   members: () => ({ to: '/settings/members' }) as const,

@@ -98,6 +98,16 @@ const secrets = createRoute({
   path: '/secrets',
   component: lazyRouteComponent(() => import('./pages/secrets/secrets-page.tsx'), 'SecretsPage'),
 })
+const egress = createRoute({
+  getParentRoute: () => instance,
+  path: '/egress',
+  component: lazyRouteComponent(() => import('./pages/egress/egress-page.tsx'), 'EgressPage'),
+})
+const domains = createRoute({
+  getParentRoute: () => instance,
+  path: '/domains',
+  component: lazyRouteComponent(() => import('./pages/domains/domains-page.tsx'), 'DomainsPage'),
+})
 
 const admin = createRoute({
   getParentRoute: () => app,
@@ -142,7 +152,7 @@ const routeTree = root.addChildren([
   app.addChildren([
     chat,
     conversation,
-    instance.addChildren([instanceOverview, backups, secrets]),
+    instance.addChildren([instanceOverview, backups, secrets, egress, domains]),
     admin,
     settings.addChildren([settingsStart, apiKeys, members, organization]),
   ]),

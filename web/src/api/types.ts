@@ -2,6 +2,8 @@ import type { z } from 'zod'
 import type * as accounts from '../../../src/http/schemas/accounts.ts'
 import type * as admin from '../../../src/http/schemas/admin.ts'
 import type * as backups from '../../../src/http/schemas/backups.ts'
+import type * as domains from '../../../src/http/schemas/domains.ts'
+import type * as egress from '../../../src/http/schemas/egress.ts'
 import type * as instances from '../../../src/http/schemas/instances.ts'
 import type * as secrets from '../../../src/http/schemas/secrets.ts'
 
@@ -44,3 +46,8 @@ export type RestorePreview = z.infer<typeof backups.restorePreviewSchema>
 export type Secret = z.infer<typeof secrets.secretSchema>
 export type SecretEvent = z.infer<typeof secrets.secretEventSchema>
 export type SecretScope = Secret['scope']
+export type Egress = z.infer<typeof egress.egressSchema>
+export type EgressRule = Egress['rules'][number]
+export type EgressPreset = z.infer<typeof egress.presetSchema>
+export type EgressDenied = z.infer<typeof egress.deniedDomainSchema>
+export type Domain = z.infer<typeof domains.domainSchema>

@@ -12,6 +12,8 @@ const tabs = [
   { path: paths.instance(), label: 'Overview' },
   { path: paths.backups(), label: 'Backups' },
   { path: paths.secrets(), label: 'Secrets' },
+  { path: paths.egress(), label: 'Egress' },
+  { path: paths.domains(), label: 'Domains' },
 ]
 
 /** Around everything about one's instance: what it is now, what can be done with it, and its pages. */

@@ -19,7 +19,7 @@ export function HowToUse({ name }: { name: string }) {
           <h3 className="text-sm">In commands of the agent</h3>
           <p className="mt-1 text-sm text-ink-soft">
             Only when it is shown to commands: each command that the agent runs then has it as an environment
-            variable. Where a value would be printed, its name stands instead.
+            variable. The logs show its name in place of the value.
           </p>
           <CodeBlock code={`curl -H "authorization: Bearer $${name}" https://…`} />
         </div>
