@@ -27,7 +27,14 @@ export interface TestControlPlaneOptions
     Partial<
       Pick<
         InstancesDeps,
-        'poolSize' | 'multiUser' | 'idle' | 'archive' | 'backUpBeforeUpgrade' | 'limits' | 'timing'
+        | 'poolSize'
+        | 'multiUser'
+        | 'idle'
+        | 'archive'
+        | 'memoryNeeds'
+        | 'backUpBeforeUpgrade'
+        | 'limits'
+        | 'timing'
       >
     > {
   /** Share them to let several control planes see the same machines. */
@@ -65,6 +72,7 @@ export async function startControlPlane(
     addressOf: (slug) => `http://${slug}.localhost`,
     ...(options.idle ? { idle: options.idle } : {}),
     ...(options.archive ? { archive: options.archive } : {}),
+    ...(options.memoryNeeds ? { memoryNeeds: options.memoryNeeds } : {}),
     ...(options.backUpBeforeUpgrade ? { backUpBeforeUpgrade: options.backUpBeforeUpgrade } : {}),
     limits: {
       crashPauseSeconds: 0.01,

@@ -3,6 +3,7 @@ import type { Listener } from '../../db/listen.ts'
 import type { RootSecret } from '../../secrets.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { createSessionService, type SessionService } from '../sessions/service.ts'
+import { createAdmission } from './admission.ts'
 import { type Attendance, createAttendance } from './attendance.ts'
 import type { ComputeDrivers, SlotPlan } from './drivers.ts'
 import { type IdleSettings, idleTimesOf } from './idle-plans.ts'
@@ -10,10 +11,12 @@ import type { Archive } from './ladder.ts'
 import { type LifecycleLimits, lifecycleLimits } from './limits.ts'
 import type { PoolOptions } from './pool.ts'
 import { createReconciler, type Reconciler, type ReconcilerTiming, reconcilerTiming } from './reconciler.ts'
+import type { MemoryNeeds } from './room.ts'
 import { createInstanceService, type InstanceService } from './service.ts'
 import { createSlotWorker } from './slot-worker.ts'
 import type { InstanceTargets, ModelCallers } from './target.ts'
 import { createTargets } from './targets.ts'
+import { createTrimmer } from './trim.ts'
 
 export interface InstancesDeps {
   database: Database
@@ -33,6 +36,8 @@ export interface InstancesDeps {
   /** What the operator set of the idle times; the rest is as the plans say. */
   idle?: IdleSettings
   archive?: Archive
+  /** Tests let instances take less. */
+  memoryNeeds?: MemoryNeeds
   /** Throws when an instance could not be backed up before its upgrade. */
   backUpBeforeUpgrade?: (instanceId: string) => Promise<void>
   /** Tests shorten these. */
@@ -85,6 +90,7 @@ export function createInstances(deps: InstancesDeps): Instances {
     drivers,
     plan,
     limits,
+    admission: createAdmission({ database, needs: deps.memoryNeeds }),
     leaseSeconds: timing.leaseSeconds ?? leaseSeconds,
     stopGraceSeconds,
     onInstanceSlotChanged: (instanceId) => reconciler.settle(instanceId),
@@ -106,6 +112,7 @@ export function createInstances(deps: InstancesDeps): Instances {
         archive: deps.archive,
       },
     },
+    trim: createTrimmer({ database, drivers, log }),
     timing,
     concurrencyMax,
     stopGraceSeconds,

@@ -34,7 +34,7 @@ export function waitingReason(
     case 'no_capacity':
       return {
         code: 'no_capacity',
-        message: `All machines are in use. You are number ${slot.queue_place ?? 1} in the queue; it starts by itself as soon as one is free.`,
+        message: `The machines are full. You are number ${slot.queue_place ?? 1} in the queue; it starts by itself as soon as there is room.`,
       }
     case 'throttled':
       return {

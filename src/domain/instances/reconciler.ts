@@ -35,6 +35,8 @@ export interface ReconcilerDeps {
   worker: SlotWorker
   pool: PoolOptions
   settle: SettleOptions
+  /** Takes unused memory from those that are awake. */
+  trim(): Promise<void>
   timing: ReconcilerTiming
   /** Slots worked on at once; each may wait for a driver. */
   concurrencyMax: number
@@ -159,6 +161,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       every(timing.heartbeatSeconds, () => announceNode(database, deps.node), failed('heartbeat')),
       every(timing.pollSeconds, settleDue, failed('poll')),
       every(timing.sweepSeconds, createSweeper({ ...deps, onDue: wakeSlots }), failed('sweep')),
+      every(timing.sweepSeconds, deps.trim, failed('trimming')),
     ]
     const slotPoll = setInterval(wakeSlots, timing.pollSeconds * 1000)
     poolTimer = every(timing.poolSeconds, tend, failed('pool'))

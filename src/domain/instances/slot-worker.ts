@@ -5,6 +5,7 @@ import { impossible } from '../../errors.ts'
 import type { RootSecret } from '../../secrets.ts'
 import { sha256 } from '../../secrets.ts'
 import type { Logger } from '../../telemetry/log.ts'
+import type { Admission } from './admission.ts'
 import { type ComputeDriver, ComputeError, type Handle } from './compute.ts'
 import type { ComputeDrivers, SlotPlan } from './drivers.ts'
 import type { LifecycleLimits } from './limits.ts'
@@ -35,6 +36,7 @@ export interface SlotWorkerDeps {
   drivers: ComputeDrivers
   plan: SlotPlan
   limits: LifecycleLimits
+  admission: Admission
   /** A worker that dies is replaced after this; a living one renews its lease well before. */
   leaseSeconds: number
   stopGraceSeconds: number
@@ -61,6 +63,7 @@ interface Saved {
 type Call = Exclude<SlotAction, { kind: 'wait' } | { kind: 'change' }>
 
 const bootstrapMinutes = 60
+const freezeLookMilliseconds = 100
 // Longer chains mean that a driver contradicts itself; the slot then waits for its next turn like any other.
 const stepsMax = 12
 
@@ -175,6 +178,8 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
     const handle = slot.handle as Handle
     switch (action.kind) {
       case 'ensure_machine': {
+        // An earlier call may have made it already; then it has its room.
+        if (action.boot === 'fresh') await deps.admission.admit(driver, slot, 'boot')
         const prepared = await prepareEnsure(slot.id)
         if (prepared === undefined) return () => ({})
         const made = await driver.ensure(
@@ -198,12 +203,14 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
         return (fresh) => afterSuspend(fresh.now)
       case 'resume_machine':
         if (!driver.resume) throw new ComputeError('rejected', `The driver ${driver.name} cannot resume.`)
+        await deps.admission.admit(driver, slot, 'resume')
         await driver.resume(handle)
         return (fresh) => afterResume(fresh, fresh.now)
       case 'freeze_machine': {
         if (!driver.freeze) throw new ComputeError('rejected', `The driver ${driver.name} cannot freeze.`)
-        await driver.freeze(handle, { tier: action.tier })
-        return () => afterFreeze(action.tier)
+        const frozen = driver.freeze(handle, { tier: action.tier }).then(() => true)
+        const done = await unlessNeeded(slot.id, frozen)
+        return () => (done ? afterFreeze(action.tier) : {})
       }
       case 'find_machine': {
         const found = (await driver.list()).find((listed) => listed.slotId === slot.id)
@@ -214,6 +221,28 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
         return () => afterRemove()
       default:
         return impossible(action)
+    }
+  }
+
+  /** False as soon as somebody needs the slot: its memory may be on the way out of RAM for seconds. */
+  const unlessNeeded = async (slotId: string, work: Promise<boolean>): Promise<boolean> => {
+    let over = false
+    const needed = async (): Promise<boolean> => {
+      while (!over) {
+        await new Promise((done) => setTimeout(done, freezeLookMilliseconds))
+        const slot = await database.asSystem((trx) =>
+          trx.selectFrom('slots').select('wanted').where('id', '=', slotId).executeTakeFirst(),
+        )
+        if (slot?.wanted !== 'suspended') return false
+      }
+      return true
+    }
+    try {
+      return await Promise.race([work, needed()])
+    } finally {
+      over = true
+      // Cut short by the driver when it resumes the machine.
+      work.catch(() => undefined)
     }
   }
 
