@@ -49,6 +49,11 @@ describe.skipIf(!requireComponent('docker'))('instances on one host', () => {
           if (result.includes('connected')) matrix.push(`${from.instanceAddress} as ${user} -> ${to}`)
       }
     expect(matrix).toEqual([])
+    const own = [7300, 3128].map(
+      (port): Attempt => ({ id: String(port), what: 'own', kind: 'tcp', host: first().gateAddress, port }),
+    )
+    for (const result of Object.values(await world.attack(first(), agent, own)))
+      expect(result).toContain('connected')
   }, 120_000)
 
   it('cannot pass for each other, even with a route that only an administrator of the network could make', async () => {
@@ -72,6 +77,20 @@ describe.skipIf(!requireComponent('docker'))('instances on one host', () => {
     for (const result of Object.values(results)) expect(result).not.toContain('HTTP/1.1')
     await inNetworkOf(pid, 'ip', 'route', 'del', `${victim.gateAddress}/32`)
   })
+
+  it('are not routed by the gate, even with such a route', async () => {
+    const pid = await docker('inspect', '--format', '{{.State.Pid}}', world.containerOf(first()))
+    await inNetworkOf(pid, 'ip', 'route', 'replace', 'default', 'via', first().gateAddress)
+    const before = (await world.seen()).length
+    const attempts = world.canaryAddresses.flatMap((host): Attempt[] => [
+      { id: `tcp ${host}`, what: 'routed', kind: 'tcp', host, port: world.canaryPort },
+      { id: `udp ${host}`, what: 'routed', kind: 'udp', host, port: world.canaryPort },
+    ])
+    const results = await world.attack(first(), '0', attempts)
+    expect(Object.values(results).filter((result) => result.includes('connected'))).toEqual([])
+    expect((await world.seen()).slice(before)).toEqual([])
+    await inNetworkOf(pid, 'ip', 'route', 'del', 'default')
+  }, 60_000)
 
   it('feel a change of what is allowed within a second, and keep what stays allowed', async () => {
     await allow(allowedName, otherAllowedName)

@@ -136,6 +136,8 @@ export function createGates(options: GateOptions) {
       PidsLimit: 64,
       CpuShares: 2048,
       RestartPolicy: { Name: 'always' },
+      // It relays what it has judged; its kernel forwards nothing between the networks.
+      Sysctls: { 'net.ipv4.ip_forward': '0' },
       NetworkMode: names.outer,
       Mounts: [{ Type: 'volume', Source: names.gate, Target: secretDirectory }],
       Tmpfs: { '/tmp': 'rw,nosuid,nodev,noexec,size=16m' },
