@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listen.ts'
+import { createHostRecords } from '../domain/hosts/hosts.ts'
 import type { ComputeCapabilities, ComputeDriver } from '../domain/instances/compute.ts'
 import type { ComputeDrivers } from '../domain/instances/drivers.ts'
 import { gateToken } from '../gate/token.ts'
@@ -56,7 +57,7 @@ async function loadProcessDriver(context: DriverContext): Promise<ComputeDriver>
   })
 }
 
-async function loadDockerDriver({ docker, secret }: DriverContext): Promise<ComputeDriver> {
+async function loadDockerDriver({ docker, secret, database }: DriverContext): Promise<ComputeDriver> {
   if (!docker) throw new Error('The Docker driver has no settings here.')
   const [{ createDockerDriver }, { parseHosts }] = await Promise.all([
     import('./docker/driver.ts'),
@@ -66,6 +67,7 @@ async function loadDockerDriver({ docker, secret }: DriverContext): Promise<Comp
     ...docker,
     reefId: reefId(secret),
     hosts: parseHosts(docker.hosts),
+    records: createHostRecords(database, 'docker'),
     gateToken: (hostName) => gateToken(secret, hostName),
   })
 }

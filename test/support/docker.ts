@@ -87,6 +87,7 @@ export async function openTestReef(range: string): Promise<TestReef> {
     network: range,
     gateToken: () => 'a token for tests',
     controlUrl: 'http://127.0.0.1:1',
+    records: placementsInMemory(),
   }
   return {
     reefId,
@@ -103,4 +104,20 @@ async function removeOwn(reefId: string): Promise<void> {
   for (const id of await lines('ps', '--all', '--quiet')) await dockerOrNot('rm', '--force', id)
   for (const id of await lines('network', 'ls', '--quiet')) await dockerOrNot('network', 'rm', id)
   for (const id of await lines('volume', 'ls', '--quiet')) await dockerOrNot('volume', 'rm', '--force', id)
+}
+
+/** What a database would remember, for one test. */
+export function placementsInMemory(): DockerDriverOptions['records'] & { draining: Set<string> } {
+  const places = new Map<string, string>()
+  const draining = new Set<string>()
+  return {
+    draining,
+    findDraining: async () => draining,
+    findPlace: async (slotId) => places.get(slotId),
+    place: async (slotId, host) => {
+      const place = places.get(slotId) ?? host
+      places.set(slotId, place)
+      return place
+    },
+  }
 }

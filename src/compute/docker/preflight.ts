@@ -1,6 +1,6 @@
 import type { PreflightCheck } from '../../domain/instances/compute.ts'
-import type { Engine } from './engine.ts'
 import { toComputeError } from './errors.ts'
+import type { DockerHost } from './fleet.ts'
 import { findImage } from './images.ts'
 
 /** Of Docker 20.10, which has control groups of version 2 and every option that is used here. */
@@ -8,7 +8,7 @@ const apiVersionMin = 1.41
 
 /** What a host must have before slots are made on it. Never throws. */
 export async function checkHost(
-  engine: Engine,
+  { engine, memory }: DockerHost,
   options: { image: string; gateImage: string },
   named: boolean,
 ): Promise<PreflightCheck[]> {
@@ -19,7 +19,7 @@ export async function checkHost(
     detail,
   })
   try {
-    const [version, info] = await Promise.all([engine.docker.version(), engine.docker.info()])
+    const version = await engine.docker.version()
     const api = Number(version.ApiVersion)
     const images = await Promise.all(
       [options.image, options.gateImage].map(async (reference) => {
@@ -40,14 +40,7 @@ export async function checkHost(
           : `Docker ${version.Version} speaks API ${version.ApiVersion}; ${apiVersionMin} (Docker 20.10) is needed.`,
       ),
       ...images,
-      check('control groups', true, `Version ${info.CgroupVersion ?? '1'}.`),
-      check(
-        'swap limit',
-        info.SwapLimit !== false,
-        info.SwapLimit !== false
-          ? 'Memory and swap are limited together.'
-          : 'The kernel does not limit swap, so an instance can use more than its memory. Start the kernel with swapaccount=1.',
-      ),
+      ...(await memory.preflight()).map(({ name, ok, detail }) => check(name, ok, detail)),
     ]
   } catch (error) {
     const { message } = toComputeError(error, engine.host)

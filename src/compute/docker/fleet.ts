@@ -1,0 +1,163 @@
+import type Docker from 'dockerode'
+import { ComputeError, type HostReport } from '../../domain/instances/compute.ts'
+import { type Engine, openEngine } from './engine.ts'
+import { isStatus } from './errors.ts'
+import type { HostAddress } from './host-address.ts'
+import { createHostMemory, type HostMemory } from './memory/host-memory.ts'
+import { isRootOfHost, runInContainer, runLocally } from './memory/run-on-host.ts'
+import { labels, type Names } from './names.ts'
+import { choosePlace } from './placement.ts'
+
+/** One host: its engine, and what can be done about its memory. */
+export interface DockerHost {
+  engine: Engine
+  memory: HostMemory
+  cgroupVersion(): Promise<'1' | '2'>
+}
+
+/** What is remembered of hosts beside what they tell themselves; see src/domain/hosts. */
+export interface PlacementRecords {
+  findDraining(): Promise<Set<string>>
+  findPlace(slotId: string): Promise<string | undefined>
+  place(slotId: string, host: string): Promise<string>
+}
+
+export interface FleetOptions {
+  hosts: HostAddress[]
+  certificatesDirectory?: string | undefined
+  reefId: string
+  names: Names
+  /** Looks at the memory of hosts that this process is not root of, from inside a container. */
+  helperImage: string
+  records: PlacementRecords
+}
+
+/** Until a placed slot shows in its host's memory. */
+const settleMilliseconds = 30_000
+
+/** The hosts of the driver, and which one a slot is on. */
+export function openFleet(options: FleetOptions) {
+  const hosts = options.hosts.map((address) => openHost(address, options))
+  let placements: { host: string; at: number }[] = []
+
+  const named = (name: unknown): DockerHost => {
+    const host = hosts.find((candidate) => candidate.engine.host.name === name)
+    if (host) return host
+    throw new ComputeError(
+      'unavailable',
+      `The slot lies on the Docker host ${String(name)}, which REEF_DOCKER_HOSTS does not name. Name it there again.`,
+    )
+  }
+
+  /** Where the slot is already, else the best host for a new one. */
+  const place = async (slotId: string): Promise<DockerHost> => {
+    const known = await options.records.findPlace(slotId)
+    if (known !== undefined) return named(known)
+    placements = placements.filter((one) => one.at > Date.now() - settleMilliseconds)
+    const draining = await options.records.findDraining()
+    const candidates = await Promise.all(
+      hosts.map(async (host) => ({
+        ...(await stateOf(host, draining, hosts.length > 1)),
+        justPlaced: placements.filter((one) => one.host === host.engine.host.name).length,
+      })),
+    )
+    const name = choosePlace(candidates)
+    placements.push({ host: name, at: Date.now() })
+    return named(await options.records.place(slotId, name))
+  }
+
+  const report = async (host: DockerHost, draining: Set<string>): Promise<HostReport> => {
+    const { name } = host.engine.host
+    try {
+      const [facts, containers] = await Promise.all([
+        host.memory.facts(),
+        host.engine.docker.listContainers({
+          filters: { label: [...options.names.own, labels.slot], status: ['running', 'paused'] },
+        }),
+      ])
+      const uses = await host.memory.use(containers.map((container) => container.Id))
+      return {
+        name,
+        state: draining.has(name) ? 'draining' : 'active',
+        memoryTotalBytes: facts.memoryTotalBytes,
+        memoryAvailableBytes: facts.memoryAvailableBytes,
+        swapTotalBytes: facts.swapTotalBytes,
+        swapFreeBytes: facts.swapFreeBytes,
+        zramTotalBytes: facts.zramTotalBytes,
+        cpus: facts.cpus,
+        slots: containers.map((container) => ({
+          slotId: container.Labels[labels.slot] ?? '',
+          residentBytes: uses.get(container.Id)?.residentBytes ?? 0,
+          swappedBytes: uses.get(container.Id)?.swappedBytes ?? 0,
+          paused: container.State === 'paused',
+        })),
+      }
+    } catch {
+      return { ...nothing, name, state: 'unreachable' }
+    }
+  }
+
+  return {
+    hosts,
+    named,
+    place,
+    reports: async (): Promise<HostReport[]> => {
+      const draining = await options.records.findDraining()
+      return Promise.all(hosts.map((host) => report(host, draining)))
+    },
+    inspect: (host: DockerHost, slotId: string): Promise<Docker.ContainerInspectInfo | undefined> =>
+      host.engine.docker
+        .getContainer(options.names.slot(slotId))
+        .inspect()
+        .catch((error: unknown) => {
+          if (isStatus(error, 404)) return undefined
+          throw error
+        }),
+  }
+}
+
+export type Fleet = ReturnType<typeof openFleet>
+
+const nothing = {
+  memoryTotalBytes: 0,
+  memoryAvailableBytes: 0,
+  swapTotalBytes: 0,
+  swapFreeBytes: 0,
+  zramTotalBytes: 0,
+  cpus: 0,
+  slots: [],
+}
+
+/** With one host there is nothing to compare, so its memory is not asked for. */
+async function stateOf(host: DockerHost, draining: Set<string>, compared: boolean) {
+  const { name } = host.engine.host
+  if (draining.has(name)) return { name, state: 'draining' as const, memoryAvailableBytes: 0 }
+  if (!compared) return { name, state: 'active' as const, memoryAvailableBytes: 0 }
+  return host.memory.facts().then(
+    ({ memoryAvailableBytes }) => ({ name, state: 'active' as const, memoryAvailableBytes }),
+    () => ({ name, state: 'unreachable' as const, memoryAvailableBytes: 0 }),
+  )
+}
+
+function openHost(address: HostAddress, options: FleetOptions): DockerHost {
+  const engine = openEngine(address, options.certificatesDirectory)
+  const run =
+    address.local && isRootOfHost()
+      ? runLocally
+      : runInContainer(engine.docker, options.helperImage, {
+          [labels.reef]: options.reefId,
+          [labels.role]: 'helper',
+        })
+  let version: Promise<'1' | '2'> | undefined
+  return {
+    engine,
+    memory: createHostMemory(run),
+    cgroupVersion: () => {
+      version ??= engine.docker.info().then((info) => (info.CgroupVersion === '2' ? '2' : '1'))
+      version.catch(() => {
+        version = undefined
+      })
+      return version
+    },
+  }
+}
