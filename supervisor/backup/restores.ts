@@ -160,10 +160,15 @@ export function createRestores(deps: RestoresDependencies): Restores {
   async function report(id: string): Promise<void> {
     if (journal?.id !== id || journal.stage === 'done') return
     const succeeded = journal.stage === 'swapped'
-    await control.call('POST', `/restores/${id}`, {
-      outcome: succeeded ? 'succeeded' : 'failed',
-      message: succeeded ? 'Restored; OpenClaw answers.' : journal.message,
-    })
+    await control
+      .call('POST', `/restores/${id}`, {
+        outcome: succeeded ? 'succeeded' : 'failed',
+        message: succeeded ? 'Restored; OpenClaw answers.' : journal.message,
+      })
+      .catch((error: unknown) => {
+        // It knows already: the answer to the first report was lost.
+        if (!(error instanceof ControlRefused && error.status === 404)) throw error
+      })
     await note({ ...journal, stage: 'done' })
     await rm(area, { recursive: true, force: true })
     if (succeeded) log('Restored; OpenClaw answers.')

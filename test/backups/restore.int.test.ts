@@ -1,0 +1,252 @@
+import { spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { newId } from '../../src/ids.ts'
+import type { BackupOrder } from '../../supervisor/backup/backups.ts'
+import { createRestores, type Restores } from '../../supervisor/backup/restores.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import {
+  type BackupPipeline,
+  controlOf,
+  insertOwnedSlot,
+  type OwnedSlot,
+  slotBackupsOf,
+  startPipeline,
+} from './support/pipeline.ts'
+import { createSlotState } from './support/slot-state.ts'
+
+let database: TestDatabase
+let pipeline: BackupPipeline
+let slot: OwnedSlot
+let backup: BackupOrder
+/** The slot's directory as it is when a restore comes; the backup is of `then`. */
+let now: string
+let directory: string
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  pipeline = await startPipeline({ database })
+  slot = await insertOwnedSlot(database)
+  const state = createSlotState()
+  now = mkdtempSync(join(tmpdir(), 'reef-restore-now-'))
+  state.write('then')
+  mark(state.directory, 'then')
+  backup = (await pipeline.intake.offerCheckpoint(slot.slotId, null)) as BackupOrder
+  await slotBackupsOf(state.directory, controlOf(pipeline.origin, slot.slotId)).take(backup)
+  state.write('now')
+  mark(state.directory, 'now')
+  state.close()
+  cpSync(state.directory, now, { recursive: true })
+  rmSync(state.directory, { recursive: true })
+})
+afterAll(async () => {
+  await pipeline.end()
+  await database.drop()
+  rmSync(now, { recursive: true, force: true })
+})
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'reef-restore-slot-'))
+  cpSync(now, directory, { recursive: true })
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+function mark(path: string, when: string): void {
+  for (const name of ['state', 'workspace']) writeFileSync(join(path, name, 'mark'), when)
+  writeFileSync(
+    join(path, 'openclaw.json'),
+    JSON.stringify({ mark: when, agents: { defaults: { workspace: join(path, 'workspace') } } }),
+  )
+}
+
+/** Settings, files and database, which must never be of different times. */
+function timesOf(path: string): string[] {
+  const opened = new DatabaseSync(join(path, 'state/state/openclaw.sqlite'))
+  const rows = opened.prepare('select text from turns order by id').all()
+  opened.close()
+  const config = JSON.parse(readFileSync(join(path, 'openclaw.json'), 'utf8')) as { mark: string }
+  return [
+    config.mark,
+    ...['state', 'workspace'].map((name) => readFileSync(join(path, name, 'mark'), 'utf8')),
+    String(rows.at(-1)?.text),
+  ]
+}
+const all = (when: string) => [when, when, when, when]
+
+async function orderRestore(given: { backupId?: string; slot?: OwnedSlot } = {}): Promise<string> {
+  const target = given.slot ?? slot
+  const id = newId()
+  await database.asSystem(async (trx) => {
+    await trx
+      .updateTable('restores')
+      .set({ state: 'failed' })
+      .where('instance_id', '=', target.instanceId)
+      .where('state', '=', 'ordered')
+      .execute()
+    await trx
+      .insertInto('restores')
+      .values({
+        id,
+        organization_id: target.organizationId,
+        instance_id: target.instanceId,
+        backup_id: given.backupId ?? backup.backupId,
+        kind: 'requested',
+        state: 'ordered',
+        slot_id: target.slotId,
+      })
+      .execute()
+  })
+  return id
+}
+
+const outcomeOf = (id: string) =>
+  database.asSystem((trx) =>
+    trx.selectFrom('restores').select(['state', 'message']).where('id', '=', id).executeTakeFirstOrThrow(),
+  )
+
+function restoresOf(starts: boolean[] = []): Restores {
+  return createRestores({
+    slotDirectory: directory,
+    control: controlOf(pipeline.origin, slot.slotId),
+    stopOpenClaw: () => Promise.resolve(),
+    startOpenClaw: () => Promise.resolve(starts.shift() ?? true),
+    isWanted: () => true,
+    log: () => undefined,
+  })
+}
+
+async function contentOf(work: (content: Buffer, path: string) => void): Promise<void> {
+  const path = join(pipeline.storeDirectory, slot.userId, slot.instanceId, `${backup.backupId}.age`)
+  const content = readFileSync(path)
+  try {
+    work(content, path)
+    const id = await orderRestore()
+    await restoresOf().apply(id)
+    expect((await outcomeOf(id)).state).toBe('failed')
+    expect((await outcomeOf(id)).message).toContain('Nothing was changed.')
+  } finally {
+    writeFileSync(path, content)
+  }
+}
+
+it('puts everything back as it was, moves settings to where the slot is now, and leaves no journal', async () => {
+  for (const suffix of ['-wal', '-shm'])
+    writeFileSync(join(directory, `state/state/openclaw.sqlite${suffix}`), 'of another life')
+  const id = await orderRestore()
+  const restores = restoresOf()
+  expect(restores.isOpen(id)).toBe(true)
+  await restores.apply(id)
+  expect(await outcomeOf(id)).toMatchObject({ state: 'succeeded' })
+  expect(restores.isOpen(id)).toBe(false)
+  const config = JSON.parse(readFileSync(join(directory, 'openclaw.json'), 'utf8'))
+  expect(config.agents.defaults.workspace).toBe(join(directory, 'workspace'))
+  const left = readdirSync(directory, { recursive: true }).map(String)
+  expect(left.filter((name) => /-wal$|-shm$|^restore\//.test(name))).toEqual([])
+  expect(timesOf(directory)).toEqual(all('then'))
+})
+
+it('killed before any change of the disk, it is all of now or all of then, and finishes the next time', async () => {
+  const program = fileURLToPath(new URL('./support/restore-process.ts', import.meta.url))
+  const seen = new Set<string>()
+  for (let step = 1; ; step++) {
+    rmSync(directory, { recursive: true, force: true })
+    cpSync(now, directory, { recursive: true })
+    const id = await orderRestore()
+    const child = spawn(
+      process.execPath,
+      [program, directory, pipeline.origin, slot.slotId, id, String(step)],
+      { stdio: 'inherit' },
+    )
+    const signal = await new Promise((done) => child.once('exit', (_code, how) => done(how)))
+    const restores = restoresOf()
+    await restores.recover()
+    const times = timesOf(directory)
+    expect([step, times]).toEqual([step, all(times[0] as string)])
+    seen.add(times[0] as string)
+    if (restores.isOpen(id)) await restores.apply(id)
+    expect([step, timesOf(directory)]).toEqual([step, all('then')])
+    expect([step, (await outcomeOf(id)).state]).toEqual([step, 'succeeded'])
+    if (signal === null) break
+  }
+  expect(seen).toEqual(new Set(['now', 'then']))
+}, 120_000)
+
+it('goes back by itself when OpenClaw does not start with it, and says so', async () => {
+  const id = await orderRestore()
+  await restoresOf([false, true]).apply(id)
+  expect(await outcomeOf(id)).toEqual({
+    state: 'failed',
+    message: expect.stringContaining('did not start with the restored state'),
+  })
+  expect(timesOf(directory)).toEqual(all('now'))
+  expect(existsSync(join(directory, 'restore'))).toBe(false)
+})
+
+it('refuses what was changed or cut short, and touches nothing', async () => {
+  await contentOf((content, path) => {
+    content = Buffer.from(content)
+    content.writeUInt8(content.readUInt8(content.length >> 1) ^ 1, content.length >> 1)
+    writeFileSync(path, content)
+  })
+  await contentOf((content, path) => writeFileSync(path, content.subarray(0, content.length >> 1)))
+  await contentOf((_content, path) => writeFileSync(path, ''))
+  expect(timesOf(directory)).toEqual(all('now'))
+})
+
+it('refuses the backup of another person, even when a row says that it is theirs', async () => {
+  const other = await insertOwnedSlot(database)
+  const state = createSlotState()
+  state.write('other')
+  const control = controlOf(pipeline.origin, other.slotId)
+  const foreign = (await pipeline.intake.offerCheckpoint(other.slotId, null)) as BackupOrder
+  await slotBackupsOf(state.directory, control).take(foreign)
+  state.close()
+  rmSync(state.directory, { recursive: true })
+  await database.asSystem((trx) =>
+    trx
+      .updateTable('backups')
+      .set({ user_id: slot.userId, instance_id: slot.instanceId, organization_id: slot.organizationId })
+      .where('id', '=', foreign.backupId)
+      .execute(),
+  )
+  const id = await orderRestore({ backupId: foreign.backupId })
+  await restoresOf().apply(id)
+  expect(await outcomeOf(id)).toEqual({
+    state: 'failed',
+    message: expect.stringContaining('belongs to somebody else'),
+  })
+  expect(timesOf(directory)).toEqual(all('now'))
+})
+
+it('once the person is deleted there is no key, and nobody can restore their backups', async () => {
+  const other = await insertOwnedSlot(database)
+  const state = createSlotState()
+  const control = controlOf(pipeline.origin, other.slotId)
+  const theirs = (await pipeline.intake.offerCheckpoint(other.slotId, null)) as BackupOrder
+  await slotBackupsOf(state.directory, control).take(theirs)
+  state.close()
+  rmSync(state.directory, { recursive: true })
+  const id = await orderRestore({ backupId: theirs.backupId, slot: other })
+  await database.asSystem((trx) =>
+    trx.deleteFrom('backup_keys').where('user_id', '=', other.userId).execute(),
+  )
+  await expect(pipeline.restores.find(other.slotId, id)).rejects.toMatchObject({ code: 'backup_key_gone' })
+  await database.asSystem((trx) =>
+    trx
+      .updateTable('slots')
+      .set({ instance_id: null, state: 'available' })
+      .where('id', '=', other.slotId)
+      .execute(),
+  )
+  await database.asSystem((trx) =>
+    trx.deleteFrom('restores').where('instance_id', '=', other.instanceId).execute(),
+  )
+  await database.asSystem((trx) => trx.deleteFrom('users').where('id', '=', other.userId).execute())
+  const left = await database.asSystem((trx) =>
+    trx.selectFrom('backups').select('id').where('user_id', '=', other.userId).execute(),
+  )
+  expect(left).toEqual([])
+})
