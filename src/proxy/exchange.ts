@@ -87,6 +87,7 @@ export function renderRefusal(refusal: Refusal, asPage: boolean, dashboardUrl: s
       title: titles[refusal.code] ?? 'This did not work',
       message: refusal.message,
       link: { url: dashboardUrl, label: 'Go to the dashboard' },
+      refreshSeconds: passing.has(refusal.code) ? pageRefreshSeconds : undefined,
     })
     headers.push('content-type', 'text/html; charset=utf-8', 'content-security-policy', pagePolicy)
     headers.push('referrer-policy', 'no-referrer')
@@ -98,6 +99,10 @@ export function renderRefusal(refusal: Refusal, asPage: boolean, dashboardUrl: s
   headers.push('content-length', String(Buffer.byteLength(body)))
   return { status: refusal.status, headers, body }
 }
+
+/** What passes by itself: the page looks again until it does. */
+const passing = new Set(['instance_starting', 'instance_waiting'])
+const pageRefreshSeconds = 3
 
 const titles: Record<string, string> = {
   visit_required: 'Please sign in',

@@ -3,6 +3,8 @@ export function renderPage(page: {
   title: string
   message: string
   link: { url: string; label: string }
+  /** Looks again by itself after so long. */
+  refreshSeconds?: number | undefined
 }): string {
   return `<!doctype html>
 <html lang="en">
@@ -10,6 +12,7 @@ export function renderPage(page: {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+${page.refreshSeconds === undefined ? '' : `<meta http-equiv="refresh" content="${page.refreshSeconds}">`}
 <title>${escapeHtml(page.title)}</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; display: grid; place-items: center; min-height: 90vh; margin: 0 1rem }

@@ -54,6 +54,7 @@ export interface RequestHandlerDeps {
 
 /** What is said when the client left before there was anything to answer; never sent. */
 const clientGoneStatus = 499
+const pageHoldSeconds = 3
 
 export function createRequestHandler(
   deps: RequestHandlerDeps,
@@ -191,7 +192,8 @@ function reachBy(
     upstreamOf,
     attendance,
     asker,
-    holdSeconds: limits.holdSeconds,
+    // Whoever looks at a blank page is told soon; a program would only have to ask again.
+    holdSeconds: isNavigation(exchange) ? Math.min(pageHoldSeconds, limits.holdSeconds) : limits.holdSeconds,
     signal: goneSignal(exchange),
   }
   return (fresh) => reach(find, fresh, options)

@@ -72,6 +72,25 @@ describe('a sleeping instance', () => {
     expect(response.statusCode).toBe(200)
   })
 
+  it('that has to boot shows a browser a page meanwhile, which looks again by itself', async () => {
+    const { sleep, host, cookie, proxy, until } = await start({ bootMilliseconds: 1_000, holdSeconds: 0.2 })
+    await sleep('stopped')
+    const open = async () => {
+      const headers = { host, cookie, accept: 'text/html', 'sec-fetch-mode': 'navigate' }
+      const request = get({ host: '127.0.0.1', port: proxy.port, path: '/', headers })
+      const [response] = await once(request, 'response')
+      let body = ''
+      for await (const chunk of response) body += chunk
+      return { status: response.statusCode, body }
+    }
+    const page = await open()
+    expect(page.status).toBe(503)
+    expect(page.body).toContain('Your OpenClaw is starting')
+    expect(page.body).toContain('<meta http-equiv="refresh" content="3">')
+    await until('running')
+    await eventually(open, ({ status }) => status === 200)
+  })
+
   it('is not woken by a tab that dials anew by itself, and is when its page is opened again', async () => {
     const { sleep, until, host, cookie, proxy } = await start()
     const dial = async (): Promise<number> => {

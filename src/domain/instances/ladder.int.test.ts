@@ -45,19 +45,34 @@ describe('the idle ladder', () => {
   }
   const setSlots = (columns: string) =>
     database.asSystem((trx) => sql`update slots set ${sql.raw(columns)}`.execute(trx))
+  /** As if nobody had used it for so long. */
+  const idleFor = (seconds: number) =>
+    database.asSystem((trx) =>
+      sql`update instances set next_reconcile_at = now(), last_active_at = now() - make_interval(secs => ${seconds}),
+        rung_since = now() - make_interval(secs => ${seconds})`.execute(trx),
+    )
   const never = { suspended: null, frozen: null, frozen_on_disk: null, stopped: null }
 
   it('lets who is not used down from rung to rung, and says what that means', async () => {
-    const plane = await start({
-      idle: { suspended: 1, frozen: 1.5, frozen_on_disk: 2, stopped: 4 },
-    })
+    const idle = { suspended: 60, frozen: 600, frozen_on_disk: 3600, stopped: 7200 }
+    const plane = await start({ idle })
     const { person } = await running(plane)
     const at = (rung: string) => until(plane, person, ({ sleep }) => sleep?.rung === rung)
+    await idleFor(61)
     await at('suspended')
     await eventually(
       async () => machineOf(plane),
-      ({ suspended, frozen }) => suspended && frozen === 'disk',
+      ({ suspended }) => suspended,
     )
+    await idleFor(601)
+    await at('frozen')
+    await idleFor(3601)
+    await at('frozen_on_disk')
+    await eventually(
+      async () => machineOf(plane),
+      ({ frozen }) => frozen === 'disk',
+    )
+    await idleFor(7201)
     const asleep = await until(plane, person, ({ status, sleep }) => status === 'stopped' && sleep !== null)
     expect(asleep).toMatchObject({
       desiredState: 'running',
@@ -71,14 +86,15 @@ describe('the idle ladder', () => {
     const plane = await start({ idle: never })
     const { person, id } = await running(plane)
     await setSlots('turns_in_flight = 1')
-    const quick = await start({ machines: plane.machines, idle: { ...never, suspended: 0.1 } })
+    const quick = await start({ machines: plane.machines, idle: { ...never, suspended: 60 } })
+    await idleFor(120)
     for (let looks = 0; looks < 5; looks++) await quick.reconciler.settle(id)
     expect((await plane.service.getOwn(person)).status).toBe('running')
     await setSlots('turns_in_flight = 0')
     await eventually(
       async () => {
         await quick.reconciler.settle(id)
-        return quick.service.getOwn(person)
+        return plane.service.getOwn(person)
       },
       ({ status }) => status === 'suspended',
     )
@@ -198,10 +214,7 @@ describe('the idle ladder', () => {
     }
     const plane = await start({ idle: { ...never, stopped: 3600, archived: 7200 }, archive })
     const { person, id } = await running(plane)
-    await database.asSystem((trx) =>
-      sql`update instances set last_active_at = now() - interval '1 day', rung_since = now() - interval '1 day',
-        next_reconcile_at = now()`.execute(trx),
-    )
+    await idleFor(86_400)
     await until(plane, person, ({ status, sleep }) => status === 'stopped' && sleep?.rung === 'stopped')
     await eventually(
       async () => {
