@@ -58,7 +58,9 @@ async function copy(
 ): Promise<void> {
   const text = backup.signed_manifest ?? ''
   const { stored } = signer.open(text)
-  await remote.put(contentKey(backup), await stores.local.get(contentKey(backup)), stored)
+  const content = await stores.local.get(contentKey(backup))
+  // A store that is away has not read it to its end, and would leave the file open.
+  await remote.put(contentKey(backup), content, stored).finally(() => content.destroy())
   const bytes = Buffer.from(text)
   await remote.put(manifestKey(backup), Readable.from([bytes]), {
     bytes: bytes.length,
