@@ -7,7 +7,7 @@ export interface GateTarget {
   gatePort: number
 }
 
-export const gateSuffix = '.gate.internal'
+const gateSuffix = '.gate.internal'
 const labelCharactersMax = 60
 
 /**

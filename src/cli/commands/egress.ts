@@ -139,7 +139,10 @@ async function showDenied(options: EgressOptions): Promise<void> {
 }
 
 function print(egress: Egress, options: RemoteOptions): void {
-  if (options.json) return printJson(egress)
+  if (options.json) {
+    printJson(egress)
+    return
+  }
   console.log(formatEgress(egress))
   if (!egress.enforced) console.error(egress.notice)
 }
