@@ -127,3 +127,32 @@ test('a Reef that is not there is told apart from one that refuses', async () =>
     stderr: expect.stringContaining('reef up'),
   })
 })
+
+test('a secret is read from standard input, is never printed, and is listed and removed', async () => {
+  const environment = { XDG_CONFIG_HOME: `${home}/secrets` }
+  expect(await signUp('secret@example.com', environment)).toMatchObject({ code: 0 })
+  expect(await reef(['provision'], { environment })).toMatchObject({ code: 0 })
+  const set = await reef(['secrets', 'set', 'API_TOKEN', '--expose'], { input: 'the value\n', environment })
+  expect(set).toMatchObject({ code: 0, stdout: 'API_TOKEN is version 1 now, seen by commands.\n' })
+  const list = await reef(['secrets', 'list', '--json'], { environment })
+  expect(JSON.parse(list.stdout)).toMatchObject([{ name: 'API_TOKEN', sizeBytes: 9, exposeToTools: true }])
+  const audit = await reef(['secrets', 'audit'], { environment })
+  expect(audit.stdout).toContain('created')
+  expect(set.stdout + list.stdout + audit.stdout).not.toContain('the value')
+  const shared = await reef(['secrets', 'set', 'SHARED', '--shared'], { input: 'x', environment })
+  expect(shared).toMatchObject({ code: 0 })
+  expect(await reef(['secrets', 'remove', 'API_TOKEN'], { environment })).toMatchObject({ code: 0 })
+  expect(await reef(['secrets', 'remove', 'API_TOKEN'], { environment })).toMatchObject({ code: 4 })
+})
+
+test('a domain is added with the records to set, and refused with the reason', async () => {
+  const environment = { XDG_CONFIG_HOME: `${home}/secrets` }
+  const added = await reef(['domains', 'add', 'claw.example.com'], { environment })
+  expect(added.stdout).toMatch(/is pending[\s\S]*TXT +_reef\.claw\.example\.com +reef-verify=/)
+  expect((await reef(['domains', 'list'], { environment })).stdout).toContain('claw.example.com')
+  expect(await reef(['domains', 'add', 'https://x.dev'], { environment })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('bare name'),
+  })
+  expect(await reef(['domains', 'remove', 'claw.example.com'], { environment })).toMatchObject({ code: 0 })
+})
