@@ -137,7 +137,7 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
     restore: async (principal, wish) => {
       const backup = await choose(principal, wish)
       const id = newId()
-      const running = await inInstance(principal, wish.instanceId, async (trx, instance) => {
+      await inInstance(principal, wish.instanceId, async (trx, instance) => {
         if (instance.status === 'deleting')
           throw conflict(
             'action_not_possible',
@@ -162,9 +162,13 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
             state: 'securing',
           })
           .execute()
-        return instance.desired_state === 'running'
       })
-      if (!running) await deps.start(principal, wish.instanceId)
+      // One that sleeps or was stopped; to one that runs it does nothing. The restore is there first, so that a machine
+      // without state takes this backup and not the newest.
+      await deps.start(principal, wish.instanceId).catch(async (error: unknown) => {
+        await withdraw(database, id)
+        throw error
+      })
       deps.kick()
       return findRestore(database, principal, id)
     },
@@ -221,6 +225,16 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
         return row.id
       }),
   }
+}
+
+function withdraw(database: Database, id: string): Promise<unknown> {
+  return database.asSystem((trx) =>
+    trx
+      .updateTable('restores')
+      .set({ state: 'failed', message: 'Nothing was changed: the instance could not be started.' })
+      .where('id', '=', id)
+      .execute(),
+  )
 }
 
 async function findOne(database: Database, principal: Principal, table: 'backups' | 'restores', id: string) {
