@@ -174,6 +174,59 @@ export function describeConformance(name: string, makeSubject: () => Promise<Con
       for (const { handle } of listed) expect((await driver.observe(handle)).phase).toBe('running')
     })
 
+    test('suspend makes it stand still and keeps all of it, and resume goes on, each also when it is so already', async () => {
+      if (!driver.capabilities.suspend) {
+        expect([driver.suspend, driver.resume]).toEqual([undefined, undefined])
+        return
+      }
+      const spec = newSpec()
+      const handle = await running(spec)
+      const before = await driver.observe(handle)
+      await subject.writeState(spec.slotId, 'kept')
+      for (let times = 0; times < 2; times++) await driver.suspend?.(handle)
+      expect(await driver.observe(handle)).toMatchObject({ phase: 'suspended', address: before.address })
+      expect(await subject.open().observe(handle)).toMatchObject({ phase: 'suspended' })
+      expect((await driver.list()).map((slot) => slot.slotId)).toEqual([spec.slotId])
+      for (let times = 0; times < 2; times++) await driver.resume?.(handle)
+      expect(await driver.observe(handle)).toEqual(before)
+      expect(await subject.readState(spec.slotId)).toBe('kept')
+      expect(await subject.countRunning(spec.slotId)).toBe(1)
+    })
+
+    test('a frozen machine is suspended as before, and resume goes on from there', async () => {
+      if (!driver.capabilities.freeze) {
+        expect([driver.freeze, driver.trim]).toEqual([undefined, undefined])
+        return
+      }
+      const handle = await running(newSpec())
+      const before = await driver.observe(handle)
+      await driver.suspend?.(handle)
+      for (const tier of ['memory', 'memory', 'disk'] as const) {
+        const frozen = await driver.freeze?.(handle, { tier })
+        expect(frozen?.residentBytes).toBeGreaterThanOrEqual(0)
+      }
+      expect((await driver.observe(handle)).phase).toBe('suspended')
+      await driver.resume?.(handle)
+      expect(await driver.observe(handle)).toEqual(before)
+    })
+
+    test('what is suspended can be stopped with its state kept, and removed', async () => {
+      if (!driver.capabilities.suspend) return
+      const spec = newSpec()
+      const handle = await running(spec)
+      await subject.writeState(spec.slotId, 'kept')
+      await driver.suspend?.(handle)
+      await driver.stop(handle, { graceSeconds: 5 })
+      const stopped = await driver.observe(handle)
+      expect([stopped.phase, stopped.failure]).toEqual(['exited', undefined])
+      expect(await subject.countRunning(spec.slotId)).toBe(0)
+      await observed(driver, await driver.ensure(spec, handle), 'running')
+      expect(await subject.readState(spec.slotId)).toBe('kept')
+      await driver.suspend?.(handle)
+      await driver.remove(handle)
+      expect(await driver.observe(handle)).toEqual({ phase: 'absent' })
+    })
+
     test('preflight reports its checks and never throws', async () => {
       const checks = await driver.preflight()
       expect(checks.length).toBeGreaterThan(0)

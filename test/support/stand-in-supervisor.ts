@@ -20,12 +20,15 @@ process.on('SIGTERM', () => {
   process.exit(0)
 })
 
+const hogged: Buffer[] = []
 createServer((_request, response) => response.end('stand-in')).listen(
   control.port,
   process.env.REEF_SUPERVISOR_HOST ?? '127.0.0.1',
 )
 setInterval(() => {
   if (existsSync(join(directory, 'chatter'))) process.stdout.write(`${randomBytes(8_000).toString('hex')}\n`)
+  // Takes all the memory that there is, in every life.
+  while (existsSync(join(directory, 'hog'))) hogged.push(randomBytes(8 * 1024 * 1024))
   const crash = join(directory, 'crash')
   if (!existsSync(crash)) return
   // How often it should crash again, for a machine that is started again by itself.

@@ -133,8 +133,9 @@ async function stateOf(host: DockerHost, draining: Set<string>, compared: boolea
   const { name } = host.engine.host
   if (draining.has(name)) return { name, state: 'draining' as const, memoryAvailableBytes: 0 }
   if (!compared) return { name, state: 'active' as const, memoryAvailableBytes: 0 }
-  return host.memory.facts().then(
-    ({ memoryAvailableBytes }) => ({ name, state: 'active' as const, memoryAvailableBytes }),
+  // The memory of this machine can be read without its engine.
+  return Promise.all([host.memory.facts(), host.engine.docker.ping()]).then(
+    ([{ memoryAvailableBytes }]) => ({ name, state: 'active' as const, memoryAvailableBytes }),
     () => ({ name, state: 'unreachable' as const, memoryAvailableBytes: 0 }),
   )
 }
