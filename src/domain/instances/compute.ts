@@ -24,7 +24,10 @@ export interface ComputeDriver {
   /** What is the case now. Cheap; called every few seconds per slot that is starting and about once a minute otherwise. */
   observe(handle: Handle): Promise<Observation>
 
-  /** Stops the machine and keeps its state: SIGTERM, then SIGKILL after `graceSeconds`. Stopped already is success. */
+  /**
+   * Stops the machine and keeps its state: SIGTERM, then SIGKILL after `graceSeconds`. Stopped already is success, and
+   * a suspended one ends in the same order.
+   */
   stop(handle: Handle, options: { graceSeconds: number }): Promise<void>
 
   /** Removes machine and state for good. Absence is success. */
