@@ -57,7 +57,7 @@ import { createServer, type Server } from './http/server.ts'
 import { attachUpgrades } from './http/upgrades.ts'
 import { idleSettings } from './idle-settings.ts'
 import { newId } from './ids.ts'
-import { type IngressPlan, ingressPlan, ingressToken } from './ingress.ts'
+import { type IngressPlan, ingressNotices, ingressPlan, ingressToken } from './ingress.ts'
 import { attachLink, type Link } from './link/link.ts'
 import { type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
 import { registerModelGateway } from './models/gateway.ts'
@@ -457,6 +457,7 @@ async function noticesOf(core: Core): Promise<string[]> {
     ...(core.catalogue.demo
       ? ['The built-in demo model answers. For a real one: OPENAI_API_KEY=sk-... npm start']
       : []),
+    ...ingressNotices(core.options, core.urls),
     ...(core.drivers.current.capabilities.isolation === 'none'
       ? ['Instances run as processes of this machine, isolated from nothing: for yourself only.']
       : []),

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { join } from 'node:path'
 import type { Config } from './config.ts'
 import type { ListeningPorts } from './ports.ts'
 import type { RootSecret } from './secrets.ts'
@@ -56,6 +57,17 @@ export function ingressPlan(
     acmeEmail: config.REEF_ACME_EMAIL,
     dataDirectory: config.REEF_DATA_DIR,
   }
+}
+
+/** What the operator should know. */
+export function ingressNotices(
+  { config, ports, secret }: { config: Config; ports: ListeningPorts; secret: RootSecret },
+  urls: { public: string },
+): string[] {
+  const plan = ingressPlan(config, urls, ports, secret)
+  if (plan?.tls.kind !== 'internal') return []
+  const root = join(plan.dataDirectory, 'caddy/storage/pki/authorities/local/root.crt')
+  return [`Certificates come from a private authority: browsers believe them once they trust ${root}`]
 }
 
 /** Where people reach Reef through the ingress. */

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import { sql } from 'kysely'
 import type { Database } from '../db/database.ts'
+import { createAccessMetrics } from './access-metrics.ts'
 
 /** Figures for operators. No label names a tenant, a person or an instance. */
 export interface Metrics {
@@ -17,6 +18,7 @@ export function createMetrics(database: Database): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
+  const access = createAccessMetrics(registry)
   const api = new Histogram({
     name: 'reef_http_request_seconds',
     help: 'Time from request to the end of the answer, by route pattern.',
@@ -62,6 +64,7 @@ export function createMetrics(database: Database): Metrics {
   })
 
   const refresh = async (): Promise<void> => {
+    await database.asSystem((trx) => access.refresh(trx))
     const counts = await database.asSystem(async (trx) => ({
       instances: await trx
         .selectFrom('instances')
