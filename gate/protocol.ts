@@ -61,7 +61,6 @@ export const deniedReasons = [
   'malformed',
   'private_address',
   'server_name',
-  'limit',
 ] as const
 export type DeniedReason = (typeof deniedReasons)[number]
 

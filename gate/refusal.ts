@@ -15,8 +15,6 @@ export function describeRefusal(reason: DeniedReason, host: string, port: number
       return `Reef: ${host} stands for a private address, which no OpenClaw may reach.`
     case 'server_name':
       return `Reef: what was asked for inside the connection is not ${host}.`
-    case 'limit':
-      return 'Reef: this OpenClaw has too many connections open. Close some, then try again.'
     case 'malformed':
       return 'Reef: this names no server that could be reached. Ask for a host name and a port.'
   }

@@ -1,5 +1,5 @@
-import { createServer, Agent as HttpAgent, request as requestHttp, type Server } from 'node:http'
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { createServer, request as requestHttp, type Server } from 'node:http'
+import { request as requestHttps } from 'node:https'
 import type { Socket } from 'node:net'
 import { admitInstances } from './admission.ts'
 import { answerText, type ExchangeOptions, exchange, exchangeUpgrade } from './exchange.ts'
@@ -42,14 +42,14 @@ export function createRelay(deps: RelayDeps): Server {
   const slotOf = admitInstances(server, { ...deps, connectionsPerSlotMax: limits.connectionsPerSlotMax })
   const control = new URL(deps.controlUrl)
   const secure = control.protocol === 'https:'
-  const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, timeout: 0 })
-  const optionsOf = (rawHeaders: string[], path: string, isUpgrade: boolean): ExchangeOptions => ({
+  const optionsOf = (rawHeaders: string[], path: string): ExchangeOptions => ({
     open: (options) =>
       (secure ? requestHttps : requestHttp)({
         ...options,
         host: control.hostname.replace(/^\[|\]$/g, ''),
         port: control.port || (secure ? 443 : 80),
-        agent: isUpgrade ? false : agent,
+        // One that was kept may be closing just now, and a model call is not sent twice.
+        agent: false,
       }),
     path: control.pathname.replace(/\/+$/, '') + path,
     headers: [...passedHeaders(rawHeaders, spoofable), 'host', control.host],
@@ -59,7 +59,7 @@ export function createRelay(deps: RelayDeps): Server {
   server.on('request', (request, response) => {
     if (!slotOf(request.socket)) return request.socket.destroy()
     const path = request.url ?? ''
-    if (isRelayed(path)) exchange(request, response, optionsOf(request.rawHeaders, path, false))
+    if (isRelayed(path)) exchange(request, response, optionsOf(request.rawHeaders, path))
     else answerText(response, 404, nothingHere)
   })
   server.on('upgrade', (request, client: Socket, early) => {
@@ -67,16 +67,15 @@ export function createRelay(deps: RelayDeps): Server {
     const path = request.url ?? ''
     if (!isRelayed(path)) return answerOnSocket(client, 404, nothingHere)
     exchangeUpgrade(client, request, early, {
-      ...optionsOf(request.rawHeaders, path, true),
+      ...optionsOf(request.rawHeaders, path),
       handshakeSeconds: limits.requestSeconds,
-      // The link has a heartbeat of its own.
-      idleSeconds: limits.idleSeconds,
+      // The link has a heartbeat of its own, and is to be there still when a suspended instance wakes.
+      idleSeconds: 0,
     })
   })
   server.on('clientError', (_, socket) =>
     answerOnSocket(socket, 400, 'This is no request that the gate understands.'),
   )
-  server.once('close', () => agent.destroy())
   return server
 }
 
