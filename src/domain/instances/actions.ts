@@ -17,8 +17,9 @@ const instanceActions = {
 
 export type InstanceAction = 'start' | 'suspend' | 'stop' | 'restart' | 'upgrade' | 'delete' | 'open' | 'chat'
 
-export function actionsFor(status: InstanceStatus): readonly InstanceAction[] {
-  return instanceActions[status]
+/** One that merely sleeps, however deeply, is used like a suspended one: whatever comes for it wakes it. */
+export function actionsFor(status: InstanceStatus, isAsleep: boolean): readonly InstanceAction[] {
+  return instanceActions[isAsleep && status === 'stopped' ? 'suspended' : status]
 }
 
 /**
@@ -27,9 +28,10 @@ export function actionsFor(status: InstanceStatus): readonly InstanceAction[] {
  */
 export function actionsOf(
   status: InstanceStatus,
-  { isOwner, canSuspend, canUpgrade }: { isOwner: boolean; canSuspend: boolean; canUpgrade: boolean },
+  viewed: { isOwner: boolean; isAsleep: boolean; canSuspend: boolean; canUpgrade: boolean },
 ): InstanceAction[] {
-  return actionsFor(status).filter((action) => {
+  const { isOwner, isAsleep, canSuspend, canUpgrade } = viewed
+  return actionsFor(status, isAsleep).filter((action) => {
     if (action === 'open' || action === 'chat') return isOwner
     if (action === 'upgrade') return canUpgrade
     return action !== 'suspend' || canSuspend

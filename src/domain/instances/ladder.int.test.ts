@@ -76,7 +76,7 @@ describe('the idle ladder', () => {
     const asleep = await until(plane, person, ({ status, sleep }) => status === 'stopped' && sleep !== null)
     expect(asleep).toMatchObject({
       desiredState: 'running',
-      actions: ['start', 'delete'],
+      actions: ['start', 'open', 'chat', 'stop', 'delete'],
       sleep: { rung: 'stopped', wakesAt: null, billed: expect.any(String), survives: expect.any(String) },
     })
     expect(machineOf(plane)).toMatchObject({ running: false, boots: 1 })

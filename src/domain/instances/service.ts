@@ -15,6 +15,7 @@ import {
 } from './instance.ts'
 import type { InstanceRow } from './lifecycle.ts'
 import { otherPersonHolds, singleUserConflict, singleUserReason } from './single-user.ts'
+import { sleepOf } from './sleep.ts'
 import { newSlug } from './slug.ts'
 import { requestedStep } from './store.ts'
 
@@ -230,7 +231,7 @@ function startWish(instance: InstanceRow): Wish | null {
 }
 
 function requireAction(instance: InstanceRow, action: InstanceAction): void {
-  const possible = actionsFor(instance.status)
+  const possible = actionsFor(instance.status, sleepOf(instance) !== null)
   if (possible.includes(action)) return
   throw conflict(
     'action_not_possible',

@@ -245,6 +245,7 @@ export function afterObserve(
   const gone = seen.phase === 'absent' || seen.phase === 'exited' || seen.phase === 'failed'
   const patch: SlotPatch = {
     phase: seen.phase,
+    ...(seen.phase === 'suspended' ? {} : { frozen: null }),
     observed_at: now,
     retry_at: null,
     address: gone ? null : (seen.address ?? slot.address),
@@ -288,6 +289,7 @@ function died(slot: SlotFacts, seen: Observation, now: Date, limits: LifecycleLi
 export function afterStop(now: Date): SlotPatch {
   return {
     phase: 'exited',
+    frozen: null,
     ready: false,
     warm: false,
     address: null,
