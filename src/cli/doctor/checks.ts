@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { dockerSettings } from '../../compute/docker/settings.ts'
 import { checkMachine } from '../../compute/process/preflight.ts'
 import { type Config, readConfig } from '../../config.ts'
 import { isDashboardStale } from '../up/dashboard.ts'
@@ -39,7 +40,7 @@ export async function runChecks(environment: Record<string, string | undefined>)
     await checkDashboard(),
     checkModel(config),
     await checkProgram('chromium', environment, 'Only the end-to-end tests use it: apt-get install chromium'),
-    await checkProgram('docker', environment, 'Nothing uses it yet; a Docker driver is planned.'),
+    await checkProgram('docker', environment, 'Only the Docker driver uses it: apt-get install docker.io'),
   ]
 }
 
@@ -113,6 +114,7 @@ async function checkPrivatePostgres(): Promise<Check> {
 
 async function checkInstances(config: Config): Promise<Check[]> {
   if (config.REEF_LOCAL_OPENCLAW) return [await checkLocalOpenclaw(config.REEF_LOCAL_OPENCLAW)]
+  if (config.REEF_DRIVER === 'docker') return checkDocker(config)
   if (config.REEF_DRIVER !== 'process') return []
   const checks = await checkMachine({
     directory: await nearestDirectory(config.REEF_DATA_DIR),
@@ -123,6 +125,17 @@ async function checkInstances(config: Config): Promise<Check[]> {
     state: ok ? 'ok' : 'problem',
     detail: ok && name === 'directory' ? `Reef may write to ${config.REEF_DATA_DIR}.` : detail,
   }))
+}
+
+async function checkDocker(config: Config): Promise<Check[]> {
+  try {
+    // Not loaded by every command.
+    const { checkDockerHosts } = await import('../../compute/docker/preflight.ts')
+    const checks = await checkDockerHosts(dockerSettings(config, 'http://127.0.0.1'))
+    return checks.map(({ name, ok, detail }) => ({ name, state: ok ? 'ok' : 'problem', detail }))
+  } catch (error) {
+    return [{ name: 'docker', state: 'problem', detail: (error as Error).message }]
+  }
 }
 
 async function checkLocalOpenclaw(url: string): Promise<Check> {

@@ -21,7 +21,7 @@ test.each([
   const error = answered(status, message)
   expect(error.reason).toBe(reason)
   expect(error.retryable).toBe(reason !== 'rejected')
-  expect(error.message).toContain('the Docker host b')
+  expect(error.message).toContain('Docker host b')
 })
 
 test('an engine that does not answer is tried again, and the message says where it was looked for', () => {

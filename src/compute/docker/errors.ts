@@ -27,18 +27,18 @@ export function toComputeError(error: unknown, host: { name: string; url: string
   if (error instanceof ComputeError) return error
   const { statusCode, code } = error as EngineError
   const message = engineMessage(error)
-  const where = `the Docker host ${host.name}`
+  const where = `Docker host ${host.name}`
   if (fullDisk.test(message))
-    return new ComputeError('no_capacity', `The disk of ${where} is full. Free some space there.`, error)
+    return new ComputeError('no_capacity', `The disk of the ${where} is full. Free some space there.`, error)
   if (noRoom.test(message))
-    return new ComputeError('no_capacity', `There is no room on ${where}: ${message}`, error)
+    return new ComputeError('no_capacity', `There is no room on the ${where}: ${message}`, error)
   if (statusCode === undefined) {
     const said = code === 'EACCES' ? 'may not be used by this user' : `does not answer at ${host.url}`
-    return new ComputeError('unavailable', `${where} ${said} (${code ?? message}).`, error)
+    return new ComputeError('unavailable', `The ${where} ${said} (${code ?? message}).`, error)
   }
-  if (statusCode === 429) return new ComputeError('throttled', `${where} asks for a slower pace.`, error)
+  if (statusCode === 429) return new ComputeError('throttled', `The ${where} asks for a slower pace.`, error)
   // A conflict is another call under way on the same thing.
   if (statusCode >= 500 || statusCode === 409 || statusCode === 408)
-    return new ComputeError('unavailable', `${where} could not do it: ${message}`, error)
-  return new ComputeError('rejected', `${where} refuses it: ${message}`, error)
+    return new ComputeError('unavailable', `The ${where} could not do it: ${message}`, error)
+  return new ComputeError('rejected', `The ${where} refuses it: ${message}`, error)
 }

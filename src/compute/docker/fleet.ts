@@ -140,7 +140,10 @@ async function stateOf(host: DockerHost, draining: Set<string>, compared: boolea
   )
 }
 
-function openHost(address: HostAddress, options: FleetOptions): DockerHost {
+export function openHost(
+  address: HostAddress,
+  options: Pick<FleetOptions, 'certificatesDirectory' | 'reefId' | 'helperImage'>,
+): DockerHost {
   const engine = openEngine(address, options.certificatesDirectory)
   const run =
     address.local && isRootOfHost()

@@ -1,10 +1,29 @@
 import type { PreflightCheck } from '../../domain/instances/compute.ts'
 import { toComputeError } from './errors.ts'
-import type { DockerHost } from './fleet.ts'
+import { type DockerHost, openHost } from './fleet.ts'
+import { parseHosts } from './host-address.ts'
 import { findImage } from './images.ts'
+import { parseRange } from './subnets.ts'
 
 /** Of Docker 20.10, which has control groups of version 2 and every option that is used here. */
 const apiVersionMin = 1.41
+
+/** For `reef doctor`: what a control plane with these settings would find. Throws when the settings are wrong. */
+export async function checkDockerHosts(settings: {
+  hosts: string
+  certificatesDirectory: string | undefined
+  image: string
+  gateImage: string
+  network: string
+}): Promise<PreflightCheck[]> {
+  parseRange(settings.network)
+  const hosts = parseHosts(settings.hosts)
+  const checks = hosts.map((address) => {
+    const labelled = { reefId: 'doctor', helperImage: settings.gateImage }
+    return checkHost(openHost(address, { ...settings, ...labelled }), settings, hosts.length > 1)
+  })
+  return (await Promise.all(checks)).flat()
+}
 
 /** What a host must have before slots are made on it. Never throws. */
 export async function checkHost(
