@@ -1,12 +1,12 @@
-import { createReadStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
-import { relative } from 'node:path'
+import { createReadStream, existsSync } from 'node:fs'
+import { mkdir, rm, stat } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { extract as createExtract } from 'tar-stream'
 import { z } from 'zod'
 import type { ArchiveEntry } from './archive.ts'
-import { isSidecar } from './sqlite.ts'
+import { isSidecar, isSqlite, snapshotSqlite } from './sqlite.ts'
 
 const resultSchema = z.looseObject({
   archivePath: z.string(),
@@ -51,7 +51,7 @@ export async function takeOpenClawBackup(
     }))
     const inside = places.filter(({ path }) => path !== '' && !path.startsWith('..'))
     return {
-      entries: readEntries(archivePath, inside),
+      entries: readEntries(archivePath, inside, slotDirectory, scratch),
       outside: assets
         .map((asset) => asset.sourcePath)
         .filter((path) => relative(slotDirectory, path).startsWith('..')),
@@ -66,6 +66,8 @@ export async function takeOpenClawBackup(
 async function* readEntries(
   archivePath: string,
   places: { archive: string; path: string }[],
+  slotDirectory: string,
+  scratch: string,
 ): AsyncIterable<ArchiveEntry> {
   const untar = createExtract()
   const source = createReadStream(archivePath)
@@ -77,7 +79,9 @@ async function* readEntries(
       const { name, type, size = 0, mode = 0o600, mtime, linkname } = entry.header
       const path = placeOf(name, places)
       if (path !== undefined && !isSidecar(path)) {
-        if (type === 'file')
+        const copied = type === 'file' ? await copyForeignDatabase(slotDirectory, path, scratch) : undefined
+        if (copied) yield copied
+        else if (type === 'file')
           yield {
             kind: 'file',
             path,
@@ -95,6 +99,28 @@ async function* readEntries(
     source.destroy()
   }
 }
+
+/**
+ * OpenClaw copies databases that are not its own byte by byte, and what is committed may lie in the journal beside one,
+ * which a backup leaves out. Where there is such a journal the database is copied as SQLite would have it.
+ */
+async function copyForeignDatabase(
+  slotDirectory: string,
+  path: string,
+  scratch: string,
+): Promise<ArchiveEntry | undefined> {
+  const live = join(slotDirectory, path)
+  if (ownDatabase.test(path) || !existsSync(`${live}-wal`) || !(await isSqlite(live))) return undefined
+  const copy = join(scratch, 'foreign.sqlite')
+  await rm(copy, { force: true })
+  await snapshotSqlite(live, copy)
+  const { size, mode, mtime } = await stat(copy)
+  const shared = { kind: 'file', path, bytes: size, mode: mode & 0o777, modifiedAt: mtime } as const
+  return { ...shared, body: createReadStream(copy) }
+}
+
+/** Those that OpenClaw itself copies consistently, and cleans of what only the running gateway needs. */
+const ownDatabase = /(^|\/)openclaw[^/]*\.sqlite$/
 
 function placeOf(name: string, places: { archive: string; path: string }[]): string | undefined {
   const plain = name.replace(/\/$/, '')

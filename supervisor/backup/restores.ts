@@ -79,17 +79,19 @@ export function createRestores(deps: RestoresDependencies): Restores {
   /** Everything that can be refused is refused here, while OpenClaw's state lies untouched. */
   async function prepare(order: RestoreOrder): Promise<void> {
     const manifests = checkParts(order)
+    const directories = new Set<string>()
     await rm(area, { recursive: true, force: true })
     await mkdir(tree, { recursive: true, mode: 0o700 })
     for (const manifest of manifests) {
       const stored = join(area, 'stored')
       const path = `/restores/${order.id}/backups/${manifest.backupId}`
       await receiveStored(await control.fetch(path), stored, manifest)
-      const header = await extractArchive(stored, tree, order.identity, manifest)
+      const { slotDirectory: from } = await extractArchive(stored, tree, order.identity, manifest)
       await rm(stored, { force: true })
-      await moveSettings(tree, header.slotDirectory, slotDirectory)
+      directories.add(from)
     }
     const count = await checkDatabases(join(tree, 'state'))
+    for (const from of directories) await moveSettings(tree, from, slotDirectory)
     log(`The backup is whole: signature, digests and ${count} databases are as they should be.`)
   }
 
