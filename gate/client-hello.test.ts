@@ -31,6 +31,29 @@ function recut(hello: Buffer, size: number): Buffer {
   return Buffer.concat(records)
 }
 
+const sized = (bytes: number, body: Buffer): Buffer => {
+  const size = Buffer.alloc(bytes)
+  size.writeUIntBE(body.length, 0, bytes)
+  return Buffer.concat([size, body])
+}
+
+/** A ClientHello with nothing but these lists of server names. */
+function madeHello(lists: string[][]): Buffer {
+  const extensions = lists.map((names) => {
+    const entries = names.map((name) => Buffer.concat([Buffer.from([0]), sized(2, Buffer.from(name))]))
+    return Buffer.concat([Buffer.from([0, 0]), sized(2, sized(2, Buffer.concat(entries)))])
+  })
+  const body = Buffer.concat([
+    Buffer.from([3, 3]),
+    Buffer.alloc(32),
+    sized(1, Buffer.alloc(0)),
+    sized(2, Buffer.from([0x13, 0x01])),
+    sized(1, Buffer.from([0])),
+    sized(2, Buffer.concat(extensions)),
+  ])
+  return Buffer.concat([Buffer.from([22, 3, 1]), sized(2, Buffer.concat([Buffer.from([1]), sized(3, body)]))])
+}
+
 let hello: Buffer
 beforeAll(async () => {
   hello = await realHello('api.example.com')
@@ -54,7 +77,13 @@ describe('a ClientHello', () => {
     expect(readServerName(await realHello(undefined))).toEqual({ kind: 'none' })
   })
 
-  it('with two names, with an address or with a null byte in its name has none', () => {
+  it('with two names, in one list or in two, has none', () => {
+    expect(readServerName(madeHello([['one.test']]))).toEqual({ kind: 'name', name: 'one.test' })
+    expect(readServerName(madeHello([['one.test', 'two.test']]))).toEqual({ kind: 'none' })
+    expect(readServerName(madeHello([['one.test'], ['two.test']]))).toEqual({ kind: 'none' })
+  })
+
+  it('with a null byte or another strange one in its name has none', () => {
     const named = (name: string): Buffer => {
       const other = Buffer.from(hello)
       other.write(name, other.indexOf('api.example.com'), 'latin1')

@@ -21,6 +21,8 @@ let slot: PolicySlot
 /** Which lookups were made. */
 let asked: string[]
 let addresses: Record<string, string[]>
+/** Until when nobody gets an answer from DNS. */
+let dnsAnswers: Promise<void>
 const seen: string[] = []
 
 beforeAll(async () => {
@@ -54,6 +56,7 @@ const portOf = (server: Server | TcpServer): number => (server.address() as Addr
 beforeEach(async () => {
   asked = []
   addresses = {}
+  dnsAnswers = Promise.resolve()
   seen.length = 0
   slot = testSlot(1, listing('example.com', '*.example.org'))
   gate = await startTestGate(
@@ -62,6 +65,7 @@ beforeEach(async () => {
       privateAllowed: ['127.0.0.1/32'],
       lookup: async (host) => {
         asked.push(host)
+        await dnsAnswers
         return addresses[host] ?? ['127.0.0.1']
       },
       limits: { connectionsPerSlotMax: 20 },
@@ -263,7 +267,8 @@ describe('CONNECT', () => {
       return answers
     }
     const own = `GET /x HTTP/1.1\r\nHost: ${authority}`
-    const nested = 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443'
+    // Allowed by itself, and still no proxy behind a proxy.
+    const nested = `CONNECT api.example.org:${portOf(web)} HTTP/1.1\r\nHost: api.example.org`
     expect(await inside(own, own, nested)).toEqual(['200', '200', '403'])
     const foreign = `api.example.org:${portOf(web)}`
     expect(await inside(`GET /x HTTP/1.1\r\nHost: ${foreign}`)).toEqual(['403'])
@@ -317,6 +322,19 @@ describe('a change of policy', () => {
     expect(statusOf((await tunnel(`api.example.org:${portOf(secure)}`)).answer)).toBe('403')
     expect(await echoes(await stream('new.test'))).toBe('still')
     kept.destroy()
+  })
+
+  it('counts for what is only on its way, too', async () => {
+    let answer: () => void = () => undefined
+    dnsAnswers = new Promise((done) => {
+      answer = done
+    })
+    const request = get('example.com')
+    await eventually(() => expect(asked).toEqual(['example.com']))
+    await gate.push({ slots: [{ ...slot, egress: listing('other.test') }] })
+    answer()
+    expect(statusOf(await request)).toBe('403')
+    expect(seen).toEqual([])
   })
 
   it('that takes the slot away ends all that it had open', async () => {
