@@ -80,7 +80,8 @@ async function stagePackages(root: string, directory: string, workspace: string 
     await cp(join(root, name), join(draft, name))
   const scope = workspace
     ? ['--workspace', workspace, '--include-workspace-root=false']
-    : ['--workspace', '@reef/supervisor', '--workspace', '@reef/gate', '--include-workspace-root']
+    : // OpenClaw is in the other image, the database in its own.
+      ['--workspace', '@reef/gate', '--include-workspace-root', '--omit=optional']
   await run(
     'npm',
     [

@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from './backoff.ts'
 import { connectGateway, GatewayCallError, type GatewayClient } from './gateway-client.ts'
+import { countMemoryKills } from './memory-kills.ts'
 import {
   type ChildSettings,
   identify,
@@ -71,6 +72,7 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
   let wanted = false
   let running: Promise<void> | null = null
   let generation = 0
+  let memoryKillsBefore = 0
   // Ends a pause between two attempts early.
   let wake = () => {}
 
@@ -135,6 +137,7 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
     }
     await waitOutOwnerLease()
     if (!wanted) return null
+    memoryKillsBefore = countMemoryKills()
     const started = startOpenClaw(childSettings, ['gateway'])
     child = started
     files.writeOpenClawProcess(await identify(started.pid))
@@ -208,6 +211,11 @@ export function createOpenClaw(deps: OpenClawDependencies): OpenClaw {
       return {
         code: 'never_ready',
         message: `OpenClaw did not become ready within ${bootMaxMs / 1000} seconds.`,
+      }
+    if (code === null && countMemoryKills() > memoryKillsBefore)
+      return {
+        code: 'crashed',
+        message: 'OpenClaw was killed because the instance used all of its memory.',
       }
     return {
       code: 'crashed',

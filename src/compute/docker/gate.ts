@@ -10,6 +10,7 @@ import { withLock } from './locks.ts'
 import { labels } from './names.ts'
 import { ensureOuterNetwork, type NetworkDeps } from './networks.ts'
 import { hardened } from './profile.ts'
+import { findSelf } from './self.ts'
 import { addressesIn, type SlotAddresses } from './subnets.ts'
 
 export interface GateOptions extends NetworkDeps {
@@ -29,6 +30,8 @@ export interface GateAddress {
 const inboundPort = 7400
 const secretDirectory = '/run/reef'
 const portAttemptsMax = 20
+/** What REEF_INTERNAL_URL of deploy/docker/compose.yaml says. */
+const controlPlaneAlias = 'control-plane'
 
 /** The gates of all hosts, one each. */
 export function createGates(options: GateOptions) {
@@ -42,8 +45,11 @@ export function createGates(options: GateOptions) {
     withLock(`gate of ${engine.host.url}`, async () => {
       const outer = await ensureOuterNetwork(engine, options)
       const found = await inspect(engine)
-      const address = await ensureContainer(engine, outer, found)
+      const published = await ensureContainer(engine, outer, found)
       await connectAll(engine)
+      const self = await findSelf(engine)
+      if (self) await joinOuter(engine, self)
+      const address = self ? { host: outer.gate, port: inboundPort } : published
       compared.add(engine.host.name)
       known.set(engine.host.name, address)
       return address
@@ -171,6 +177,15 @@ export function createGates(options: GateOptions) {
       await connect(engine, network.Id, addressesIn(subnet).gate)
     }
   }
+
+  /** A control plane in a container sits on the gate's own network, where the gate finds it by name. */
+  const joinOuter = (engine: Engine, self: string): Promise<void> =>
+    engine.docker
+      .getNetwork(names.outer)
+      .connect({ Container: self, EndpointConfig: { Aliases: [controlPlaneAlias] } })
+      .catch((error: unknown) => {
+        if (!/already exists in network|already attached/.test(engineMessage(error))) throw error
+      })
 
   const connect = async (engine: Engine, networkId: string, address: string): Promise<void> => {
     for (let attempt = 0; ; attempt++)
