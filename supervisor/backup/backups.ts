@@ -24,8 +24,13 @@ export type BackupOrder = z.infer<typeof backupOrderSchema>
 export interface Backups {
   /** One at a time; a second waits for the first. Resolves when the control plane has published it. */
   take(order: BackupOrder): Promise<BackupFacts>
-  /** The backup that the index of saved files belongs to, if there is one. */
-  readBase(): string | null
+  /**
+   * The same, asked for only when it is its turn: by then another may have become the one to add to. `base` is the backup
+   * that the index of saved files belongs to, if there is one. Null: nothing is to be saved.
+   */
+  takeNext(ask: (base: string | null) => Promise<BackupOrder | null>): Promise<void>
+  /** Work that changes what backups read: none runs meanwhile. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>
 }
 
 export interface BackupsDependencies {
@@ -126,12 +131,19 @@ export function createBackups(deps: BackupsDependencies): Backups {
     return { sums, index: order.baseBackupId === null ? changes.index : undefined }
   }
 
+  function exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = last.then(work)
+    last = done.catch(() => undefined)
+    return done
+  }
+
   return {
-    take: (order) => {
-      const taken = last.then(() => take(order))
-      last = taken.catch(() => undefined)
-      return taken
-    },
-    readBase: () => readIndex()?.backupId ?? null,
+    exclusively,
+    take: (order) => exclusively(() => take(order)),
+    takeNext: (ask) =>
+      exclusively(async () => {
+        const order = await ask(readIndex()?.backupId ?? null)
+        if (order) await take(order)
+      }),
   }
 }

@@ -31,11 +31,10 @@ export function createCheckpoints(deps: CheckpointsDependencies): Checkpoints {
   let running: Promise<void> | undefined
 
   async function save(): Promise<void> {
-    dirtySince = null
-    const { order } = answerSchema.parse(
-      await deps.control.call('POST', '/checkpoints', { base: deps.backups.readBase() }),
-    )
-    if (order) await deps.backups.take(order)
+    await deps.backups.takeNext(async (base) => {
+      dirtySince = null
+      return answerSchema.parse(await deps.control.call('POST', '/checkpoints', { base })).order
+    })
   }
 
   function run(): Promise<void> {

@@ -93,6 +93,7 @@ export function createPersistence(deps: PersistenceDependencies): Persistence {
     restores: createRestores({
       slotDirectory,
       control,
+      exclusively: backups.exclusively,
       stopOpenClaw: deps.stopOpenClaw,
       startOpenClaw: startAndWatch,
       isWanted: (id) => !deps.isStopping() && deps.readDesired()?.restore?.id === id,

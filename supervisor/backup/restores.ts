@@ -21,6 +21,8 @@ export interface Restores {
 export interface RestoresDependencies {
   slotDirectory: string
   control: ControlClient
+  /** No backup may read what a restore exchanges. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>
   /** Lets turns end and stops OpenClaw. */
   stopOpenClaw(): Promise<void>
   /** Starts it and answers whether it got ready. */
@@ -179,7 +181,7 @@ export function createRestores(deps: RestoresDependencies): Restores {
   async function persistently(id: string): Promise<void> {
     for (;;) {
       try {
-        return await work(id)
+        return await deps.exclusively(() => work(id))
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error)
         log(`The restore waits: ${text}`)

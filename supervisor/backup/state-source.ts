@@ -9,15 +9,18 @@ export type FileIndex = Record<string, string>
 
 /** What OpenClaw's own backup leaves out as well (docs/cli/backup.md there): made anew, or of one moment only. */
 const skippedDirectories = new Set([
+  'state/cache',
   'state/dev',
   'state/git',
   'state/npm',
   'state/npm-runtime',
   'state/tmp',
+  'state/tools',
   'state/logs',
   'state/plugin-skills',
   'state/sandbox/skills-workspaces',
 ])
+const skippedTrees = /^state\/(extensions\/.*\/node_modules|agents\/[^/]+\/agent\/(.*\/)?\.?tmp)$/
 const skippedNames = /(\.(sock|pid|tmp|lock)|\.tmp\..*)$|^Singleton(Cookie|Lock|Socket)$/
 const roots = ['openclaw.json', 'state', 'workspace']
 
@@ -63,11 +66,7 @@ async function walk(slotDirectory: string, path: string, found: Found[]): Promis
   const stat = await lstat(full).catch(() => undefined)
   if (!stat) return
   if (stat.isDirectory()) {
-    if (
-      skippedDirectories.has(path) ||
-      (path.startsWith('state/extensions/') && path.endsWith('/node_modules'))
-    )
-      return
+    if (skippedDirectories.has(path) || skippedTrees.test(path)) return
     found.push({ path, stamp: 'directory' })
     for (const name of (await readdir(full)).sort()) {
       if (!skippedNames.test(name)) await walk(slotDirectory, join(path, name), found)

@@ -111,6 +111,7 @@ function restoresOf(starts: boolean[] = []): Restores {
   return createRestores({
     slotDirectory: directory,
     control: controlOf(pipeline.origin, slot.slotId),
+    exclusively: (work) => work(),
     stopOpenClaw: () => Promise.resolve(),
     startOpenClaw: () => Promise.resolve(starts.shift() ?? true),
     isWanted: () => true,

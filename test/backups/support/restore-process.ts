@@ -28,6 +28,7 @@ syncBuiltinESMExports()
 const restores = createRestores({
   slotDirectory: directory,
   control: controlOf(origin, slotId),
+  exclusively: (work) => work(),
   stopOpenClaw: () => Promise.resolve(),
   startOpenClaw: () => Promise.resolve(true),
   isWanted: () => true,
