@@ -16,6 +16,7 @@ import { createInvitations } from './domain/accounts/invitations.ts'
 import { createMembers } from './domain/accounts/members.ts'
 import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
+import { noticesOfAlarms } from './domain/backups/alarms.ts'
 import { createArchive } from './domain/backups/archive.ts'
 import type { Backups } from './domain/backups/create.ts'
 import { createDomainChecker, type DomainChecker } from './domain/domains/checker.ts'
@@ -25,6 +26,7 @@ import { createServedNames } from './domain/domains/served-names.ts'
 import { createDomainService } from './domain/domains/service.ts'
 import { startDomainSweep } from './domain/domains/sweep.ts'
 import { createEgress } from './domain/egress/service.ts'
+import { createHosts } from './domain/hosts/hosts.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
 import { createOperators } from './domain/operators/operators.ts'
@@ -45,6 +47,7 @@ import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
 import { registerAuthRoutes } from './http/routes/auth.ts'
 import { registerDomainRoutes } from './http/routes/domains.ts'
 import { registerEgressRoutes } from './http/routes/egress.ts'
+import { registerHostRoutes } from './http/routes/hosts.ts'
 import { registerIngressRoutes } from './http/routes/ingress.ts'
 import { registerInstanceRoutes } from './http/routes/instances.ts'
 import { registerMeRoutes } from './http/routes/me.ts'
@@ -420,6 +423,11 @@ async function registerAccountRoutes(core: Core, server: Server): Promise<void> 
     operators,
     overviews: createOverviews({ database, drivers: core.drivers, poolSize: options.config.POOL_SIZE }),
   })
+  registerHostRoutes(server, {
+    authenticator,
+    operators,
+    hosts: createHosts({ database, drivers: core.drivers }),
+  })
 }
 
 function openProxy(core: Core): ProxyListener {
@@ -462,5 +470,6 @@ async function noticesOf(core: Core): Promise<string[]> {
       ? ['Instances run as processes of this machine, isolated from nothing: for yourself only.']
       : []),
     ...problems.map((check) => `${check.name}: ${check.detail}`),
+    ...(await noticesOfAlarms(core.database)),
   ]
 }

@@ -15,6 +15,22 @@ export interface Alarms {
   clear(kind: AlarmKind, instanceId: string | null): Promise<void>
 }
 
+/** For the operator, at start: what is wrong with the whole Reef, and how many instances have alarms of their own. */
+export async function noticesOfAlarms(database: Database): Promise<string[]> {
+  const open = await database.asSystem((trx) =>
+    trx
+      .selectFrom('backup_alarms')
+      .select(['instance_id', 'message'])
+      .where('cleared_at', 'is', null)
+      .execute(),
+  )
+  const count = open.filter((alarm) => alarm.instance_id !== null).length
+  return [
+    ...open.filter((alarm) => alarm.instance_id === null).map((alarm) => alarm.message),
+    ...(count > 0 ? [`Backups: ${count} alarms of instances are open. See GET /api/backup-alarms.`] : []),
+  ]
+}
+
 export function createAlarms(database: Database): Alarms {
   return {
     raise: async ({ kind, organizationId, instanceId, message }) => {
