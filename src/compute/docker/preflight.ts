@@ -3,6 +3,7 @@ import { toComputeError } from './errors.ts'
 import { type DockerHost, openHost } from './fleet.ts'
 import { parseHosts } from './host-address.ts'
 import { findImage } from './images.ts'
+import { checkReversePath } from './reverse-path.ts'
 import { parseRange } from './subnets.ts'
 
 /** Of Docker 20.10, which has control groups of version 2 and every option that is used here. */
@@ -59,6 +60,9 @@ export async function checkHost(
           : `Docker ${version.Version} speaks API ${version.ApiVersion}; ${apiVersionMin} (Docker 20.10) is needed.`,
       ),
       ...images,
+      ...(engine.host.local ? [checkReversePath()] : []).map(({ name, ok, detail }) =>
+        check(name, ok, detail),
+      ),
       ...(await memory.preflight()).map(({ name, ok, detail }) => check(name, ok, detail)),
     ]
   } catch (error) {
