@@ -21,6 +21,7 @@ const bodies: Record<string, object> = {
   'POST /api/instances/{instanceId}/visit': {},
   'PUT /api/orgs/{organizationId}/secrets/{secretName}': { value: 'value' },
   'PUT /api/instances/{instanceId}/secrets/{secretName}': { value: 'value' },
+  'PUT /api/admin/hosts/{hostName}': { state: 'draining' },
 }
 
 /** Paths under the proxy's listener that carry an id. */
@@ -43,6 +44,7 @@ async function possessionsOf(owner: TestClient): Promise<Ids & { instanceId: str
   return {
     organizationId,
     secretName: 'SECRET_NAME',
+    hostName: 'host-of-nobody',
     domainId: await made(`/api/instances/${instance.id}/domains`, { domain: 'claw.example.com' }),
     userId: me.user.id,
     instanceId: instance.id,
