@@ -8,13 +8,13 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { eventually } from '../../test/support/eventually.ts'
-import { insertInstance, insertOrganization } from '../../test/support/rows.ts'
+import { insertInstance, insertOrganization, insertUser } from '../../test/support/rows.ts'
 import { testSecret } from '../../test/support/secret.ts'
 import { dialLink, type SupervisorClient } from '../../test/support/supervisor-client.ts'
 import { localKey } from '../adapters/secret-box/local-key.ts'
 import { createSecretBox } from '../adapters/secret-box/secret-box.ts'
 import { type Listener, openListener } from '../db/listen.ts'
-import { type Principal, scopes } from '../domain/accounts/principal.ts'
+import { type Principal, scopes, scopesOfRole } from '../domain/accounts/principal.ts'
 import { createSecretDelivery } from '../domain/secrets/delivery.ts'
 import { rewrapSecrets } from '../domain/secrets/rewrap.ts'
 import { createSecretService, type SecretOwner, type SecretService } from '../domain/secrets/service.ts'
@@ -98,8 +98,10 @@ beforeEach(async () => {
   bob = await createTenant()
 })
 
-async function createTenant(): Promise<Tenant> {
-  const owner = await insertOrganization(database)
+async function createTenant(organizationId?: string): Promise<Tenant> {
+  const owner = organizationId
+    ? { organizationId, userId: await insertUser(database) }
+    : await insertOrganization(database)
   const { instanceId } = await insertInstance(database, owner)
   const slotId = newId()
   await database.asSystem((trx) =>
@@ -154,6 +156,30 @@ test('an instance is given its own secrets and its organization’s, and nobody 
   await secrets.set(bob.principal, of(bob), 'OWN', { value: 'bob’s own' })
   expect(await valuesOf(await dial(ann))).toEqual({ OWN: 'ann’s own', SHARED: 'ann’s company’s' })
   expect(await valuesOf(await dial(bob))).toEqual({ OWN: 'bob’s own' })
+})
+
+test('colleagues share the organization’s secrets and see nothing of each other’s', async () => {
+  const { organizationId } = ann.principal
+  const colleague = await createTenant(organizationId)
+  await secrets.set(ann.principal, of(ann), 'OWN', { value: 'ann’s own' })
+  await secrets.set(ann.principal, of(ann, 'organization'), 'SHARED', { value: 'of all' })
+  await secrets.set(colleague.principal, of(colleague), 'OTHER', { value: 'the colleague’s' })
+  expect(await valuesOf(await dial(ann))).toEqual({ OWN: 'ann’s own', SHARED: 'of all' })
+  expect(await valuesOf(await dial(colleague))).toEqual({ OTHER: 'the colleague’s', SHARED: 'of all' })
+
+  const member: Principal = { ...colleague.principal, role: 'member', scopes: scopesOfRole('member') }
+  await expect(secrets.listOfInstance(member, ann.instanceId)).rejects.toMatchObject({ kind: 'notFound' })
+  await expect(secrets.audit(member, ann.instanceId)).rejects.toMatchObject({ kind: 'notFound' })
+  await expect(secrets.set(member, of(ann, 'organization'), 'SHARED', { value: 'x' })).rejects.toMatchObject({
+    kind: 'notFound',
+  })
+  // Whoever administers the organization sees that there is a secret, and can put none there.
+  const admin: Principal = { ...member, role: 'admin', scopes }
+  expect(await secrets.listOfInstance(admin, ann.instanceId)).toHaveLength(2)
+  const setting = secrets.set(admin, of(ann), 'OWN', { value: 'mine now' })
+  await expect(setting).rejects.toMatchObject({ kind: 'notFound' })
+  const removal = secrets.remove(admin, of(ann), 'OWN')
+  await expect(removal).rejects.toMatchObject({ kind: 'notFound' })
 })
 
 test('of one name the narrowest wins, and a session’s ends with it', async () => {

@@ -167,6 +167,9 @@ describe.skipIf(!caddyPath)('Caddy in front', () => {
     expect((await fetch(ask)).status).toBe(404)
     expect((await fetch(ask, { headers: { 'x-reef-ingress': 'guess' } })).status).toBe(404)
     expect((await fetch(ask, { headers: { 'x-reef-ingress': token } })).status).toBe(200)
+    // Of a visitor, to whose request Caddy has added its token.
+    const visited = { 'x-reef-ingress': token, 'x-forwarded-for': '203.0.113.9' }
+    expect((await fetch(ask, { headers: visited })).status).toBe(404)
     for (const path of [
       '/ingress/ask?domain=ada.reef.test',
       '/ingress/%61sk?domain=ada.reef.test',
