@@ -16,16 +16,21 @@ const units = [
   ['minute', 60],
 ] as const
 
+const clockSkewSeconds = 5
+
 function relativeTime(at: string, nowMs: number): string {
   const seconds = (Date.parse(at) - nowMs) / 1000
   for (const [unit, length] of units)
     if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit)
-  return seconds > 0 ? 'in a moment' : 'just now'
+  // The server's clock may be a little ahead of this one.
+  return seconds > clockSkewSeconds ? 'in a moment' : 'just now'
 }
 
 /** "3 minutes ago", with the exact time in the tooltip. */
 export function RelativeTime({ at }: { at: string }) {
-  const nowMs = useNow(30_000)
+  useNow(30_000)
+  // Not the tick's own time: what has just happened would lie in its future.
+  const nowMs = Date.now()
   return (
     <time dateTime={at} title={absoluteTime(at)}>
       {relativeTime(at, nowMs)}

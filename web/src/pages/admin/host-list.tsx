@@ -1,6 +1,11 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { call } from '../../api/client.ts'
 import type { Host } from '../../api/types.ts'
+import { Button } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/bytes.ts'
 import { Card } from '../../ui/card.tsx'
+import { showDone } from '../../ui/toast.tsx'
+import { overviewQuery } from './queries.ts'
 
 const states: Record<Host['state'], { label: string; className: string }> = {
   active: { label: 'Active', className: 'text-good' },
@@ -10,17 +15,22 @@ const states: Record<Host['state'], { label: string; className: string }> = {
 
 export function HostList({ hosts }: { hosts: Host[] }) {
   return (
-    <Card title="Hosts" description="Memory is what is really resident, not what was promised." flush>
+    <Card
+      title="Hosts"
+      description="Memory is what is really resident, not what was promised. A draining host takes nothing new; what is on it stays and goes on."
+      flush
+    >
       <ul className="divide-y divide-line">
         {hosts.map((host) => (
           <li key={host.name} className="space-y-2.5 px-5 py-4">
-            <p className="flex flex-wrap items-baseline gap-x-3 text-sm">
+            <div className="flex flex-wrap items-center gap-x-3 gap-y-2 text-sm">
               <span className="font-medium">{host.name}</span>
               <span className={states[host.state].className}>{states[host.state].label}</span>
               <span className="ml-auto text-ink-faint">
                 {host.slotCount} slots, {host.pausedCount} asleep, {host.cpus} CPUs
               </span>
-            </p>
+              <DrainButton host={host} />
+            </div>
             <Meter
               label="Memory"
               used={host.memoryTotalBytes - host.memoryAvailableBytes}
@@ -43,6 +53,31 @@ export function HostList({ hosts }: { hosts: Host[] }) {
         ))}
       </ul>
     </Card>
+  )
+}
+
+function DrainButton({ host }: { host: Host }) {
+  const client = useQueryClient()
+  const drains = host.state === 'draining'
+  const change = useMutation({
+    mutationFn: () =>
+      call('PUT', `/api/admin/hosts/${encodeURIComponent(host.name)}`, {
+        body: { state: drains ? 'active' : 'draining' },
+      }),
+    onSuccess: async () => {
+      showDone(drains ? `${host.name} takes instances again.` : `${host.name} takes nothing new from now on.`)
+      await client.invalidateQueries({ queryKey: overviewQuery.queryKey })
+    },
+  })
+  return (
+    <Button
+      size="small"
+      title={drains ? 'Lets it take new instances again' : 'Places nothing new on it; what is on it stays'}
+      pending={change.isPending}
+      onClick={() => change.mutate()}
+    >
+      {drains ? 'Activate' : 'Drain'}
+    </Button>
   )
 }
 

@@ -107,7 +107,7 @@ function Change<T extends string | number>({ label, now, after, text }: ChangePr
       </th>
       <td className="py-2 pr-4 tabular-nums">{show(now)}</td>
       <td className="py-2 font-medium tabular-nums">
-        {now !== after && (
+        {show(now) !== show(after) && (
           <ArrowRight size={13} className="mr-1.5 inline text-coral-ink" aria-hidden="true" />
         )}
         {show(after)}

@@ -46,7 +46,7 @@ function Rows({ client }: { client: ConversationsClient }) {
   const { instance } = useMe()
   const awake = instance !== null && isAwake(instance)
   const list = useQuery({ ...conversationListQuery(client), enabled: awake })
-  if (list.isPending && !awake)
+  if (!list.data && !awake)
     return (
       <p className="px-2.5 text-[0.8125rem] text-ink-faint">They are back when your OpenClaw is awake.</p>
     )

@@ -66,8 +66,8 @@ function AddDomainForm({ instanceId }: { instanceId: string }) {
   }
   return (
     <form onSubmit={submit} className="space-y-3 border-b border-line p-5">
-      <div className="flex items-start gap-3">
-        <div className="min-w-0 flex-1">
+      <div className="flex flex-wrap items-start gap-3">
+        <div className="min-w-0 flex-1 basis-60">
           <TextField
             label="Domain"
             placeholder="claw.example.com"
@@ -81,7 +81,12 @@ function AddDomainForm({ instanceId }: { instanceId: string }) {
             error={fieldMessage(add.error, 'domain')}
           />
         </div>
-        <Button type="submit" variant="primary" pending={add.isPending} className="mt-[1.8rem] h-10">
+        <Button
+          type="submit"
+          variant="primary"
+          pending={add.isPending}
+          className="h-10 w-full sm:mt-6.5 sm:w-auto"
+        >
           Add domain
         </Button>
       </div>

@@ -70,7 +70,12 @@ export function AddRuleForm({ instanceId, place, onPlace }: AddRuleFormProps) {
             </SelectField>
           </div>
         )}
-        <Button type="submit" variant="primary" pending={change.isPending} className="mt-[1.8rem] h-10">
+        <Button
+          type="submit"
+          variant="primary"
+          pending={change.isPending}
+          className="h-10 w-full sm:mt-6.5 sm:w-auto"
+        >
           Allow
         </Button>
       </div>

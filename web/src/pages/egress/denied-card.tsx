@@ -89,8 +89,15 @@ function DeniedRow({ instanceId, egress, entry }: DeniedCardProps & { entry: Egr
         </p>
       </div>
       {allowed ? (
-        <span role="status" className="flex items-center gap-1.5 text-[0.8125rem] text-good">
-          <Check size={15} /> Allowed
+        <span className="flex items-center gap-2">
+          <span role="status" className="flex items-center gap-1.5 text-[0.8125rem] text-good">
+            <Check size={15} /> Allowed
+          </span>
+          {before !== undefined && (
+            <Button size="small" variant="quiet" icon={<Undo2 size={14} />} onClick={undo}>
+              Undo
+            </Button>
+          )}
         </span>
       ) : (
         entry.canAllow && (
@@ -98,11 +105,6 @@ function DeniedRow({ instanceId, egress, entry }: DeniedCardProps & { entry: Egr
             Allow
           </Button>
         )
-      )}
-      {allowed && before !== undefined && (
-        <Button size="small" variant="quiet" icon={<Undo2 size={14} />} onClick={undo}>
-          Undo
-        </Button>
       )}
     </li>
   )

@@ -64,7 +64,7 @@ function RuleRow({ instanceId, rule, mayRemove }: RuleRowProps) {
         )}
       </span>
       <span className="hidden text-[0.8125rem] text-ink-faint sm:inline">
-        since <RelativeTime at={rule.createdAt} />
+        added <RelativeTime at={rule.createdAt} />
       </span>
       {mayRemove && (
         <IconButton

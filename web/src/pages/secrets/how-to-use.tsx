@@ -21,7 +21,7 @@ export function HowToUse({ name }: { name: string }) {
             Only when it is shown to commands: each command that the agent runs then has it as an environment
             variable. The logs show its name in place of the value.
           </p>
-          <CodeBlock code={`curl -H "authorization: Bearer $${name}" https://…`} />
+          <CodeBlock code={`curl https://… \\\n  -H "authorization: Bearer $${name}"`} />
         </div>
       </div>
     </Card>

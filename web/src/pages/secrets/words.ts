@@ -21,5 +21,5 @@ export const eventText: Record<SecretEvent['kind'], string> = {
 
 /** How OpenClaw's configuration refers to a secret. */
 export function referenceTo(name: string): string {
-  return `{ "source": "file", "provider": "reef", "id": "/${name}" }`
+  return JSON.stringify({ source: 'file', provider: 'reef', id: `/${name}` }, null, 2)
 }
