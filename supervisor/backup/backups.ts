@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -48,13 +48,14 @@ const indexSchema = z.object({ backupId: z.string(), files: z.record(z.string(),
 const turnPollMs = 200
 const openclawScratch = 'backup-openclaw'
 const stateScratch = 'backup-state'
-/** Names below the slot's directory that nothing needs after a crash. */
-export const backupScratchNames = [openclawScratch, stateScratch]
 
 export function createBackups(deps: BackupsDependencies): Backups {
   const { slotDirectory, control, log } = deps
   const indexPath = join(slotDirectory, 'backup-index.json')
   let last: Promise<unknown> = Promise.resolve()
+  // What a crash has left of an earlier one.
+  for (const name of [openclawScratch, stateScratch])
+    rmSync(join(slotDirectory, name), { recursive: true, force: true })
 
   function readIndex(): z.infer<typeof indexSchema> | undefined {
     try {

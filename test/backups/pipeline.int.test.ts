@@ -24,7 +24,11 @@ import { createSlotState, type SlotState } from './support/slot-state.ts'
 
 const count = Number(process.env.REEF_TEST_BACKUPS ?? 25)
 const signer = createManifestSigner(testSecret)
-const programOf = (name: string) => fileURLToPath(new URL(`./support/${name}`, import.meta.url))
+const programs = {
+  writer: fileURLToPath(new URL('./support/writer.ts', import.meta.url)),
+  slot: fileURLToPath(new URL('./support/slot-process.ts', import.meta.url)),
+  control: fileURLToPath(new URL('./support/control-process.ts', import.meta.url)),
+}
 
 let database: TestDatabase
 let slot: OwnedSlot
@@ -117,7 +121,7 @@ describe('under write load', () => {
   let writer: ChildProcess
   beforeAll(async () => {
     pipeline = await startPipeline({ database })
-    writer = spawn(process.execPath, [programOf('writer.ts'), state.directory], { stdio: 'inherit' })
+    writer = spawn(process.execPath, [programs.writer, state.directory], { stdio: 'inherit' })
   })
   afterAll(async () => {
     writer.kill('SIGKILL')
@@ -151,7 +155,7 @@ describe('killed at any step', () => {
       const order = await offer(pipeline)
       child = spawn(
         process.execPath,
-        [programOf('slot-process.ts'), state.directory, pipeline.origin, slot.slotId, JSON.stringify(order)],
+        [programs.slot, state.directory, pipeline.origin, slot.slotId, JSON.stringify(order)],
         { stdio: 'inherit' },
       )
       const code = await new Promise((done) => child?.once('exit', done))
@@ -197,11 +201,9 @@ describe('killed at any step', () => {
 })
 
 async function runControlPlane(storeDirectory: string, step: number) {
-  const child = spawn(
-    process.execPath,
-    [programOf('control-process.ts'), database.loginUrl, storeDirectory, String(step)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
+  const child = spawn(process.execPath, [programs.control, database.loginUrl, storeDirectory, String(step)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const origin = await new Promise<string>((done) =>
     child.stdout.once('data', (line) => done(String(line).trim())),
   )

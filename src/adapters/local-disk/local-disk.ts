@@ -13,6 +13,7 @@ import {
   DraftGap,
   type DraftStore,
   requireKey,
+  requireSums,
 } from '../../domain/backups/blob-store.ts'
 
 /** Not a valid key, so that what is not published is never listed. */
@@ -39,7 +40,7 @@ export function openLocalDisk(directory: string): BlobStore & DraftStore {
       const sums = summing()
       try {
         await pipeline(body, sums.stream, createWriteStream(draft, { mode: 0o600, flush: true }))
-        compare(sums.sums(), expected)
+        requireSums(sums.sums(), expected)
         await publishFile(draft, key)
       } catch (error) {
         await rm(draft, { force: true })
@@ -97,7 +98,7 @@ export function openLocalDisk(directory: string): BlobStore & DraftStore {
           hash.update(chunk)
           bytes += chunk.length
         }
-        compare({ bytes, sha256: hash.digest('hex') }, expected)
+        requireSums({ bytes, sha256: hash.digest('hex') }, expected)
       } finally {
         await file.close()
       }
@@ -110,7 +111,7 @@ export function openLocalDisk(directory: string): BlobStore & DraftStore {
   }
 }
 
-export function summing(): { stream: Transform; sums(): BlobSums } {
+function summing(): { stream: Transform; sums(): BlobSums } {
   const hash = createHash('sha256')
   let bytes = 0
   return {
@@ -123,12 +124,6 @@ export function summing(): { stream: Transform; sums(): BlobSums } {
     }),
     sums: () => ({ bytes, sha256: hash.digest('hex') }),
   }
-}
-
-export function compare(found: BlobSums, expected: BlobSums): void {
-  if (found.bytes !== expected.bytes)
-    throw new BlobDiffers(`${found.bytes} bytes have arrived, and ${expected.bytes} should have.`)
-  if (found.sha256 !== expected.sha256) throw new BlobDiffers('What has arrived is not what was sent.')
 }
 
 async function* listFiles(directory: string, prefix: string): AsyncIterable<BlobInfo> {

@@ -13,11 +13,11 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import {
-  BlobDiffers,
   type BlobInfo,
   BlobMissing,
   type BlobStore,
   requireKey,
+  requireSums,
 } from '../../domain/backups/blob-store.ts'
 
 export interface S3Options {
@@ -65,12 +65,12 @@ export function openS3(options: S3Options): BlobStore {
       const first = await parts.next()
       const second = await parts.next()
       if (second.done) {
-        compare(sums, expected)
+        requireSums({ bytes: sums.bytes, sha256: sums.hash.digest('hex') }, expected)
         await client.send(new PutObjectCommand({ ...target, Body: first.value ?? Buffer.alloc(0) }))
         return
       }
       await putInParts(client, target, concat([first.value as Buffer, second.value], parts), () =>
-        compare(sums, expected),
+        requireSums({ bytes: sums.bytes, sha256: sums.hash.digest('hex') }, expected),
       )
     },
 
@@ -171,14 +171,4 @@ async function* inParts(
   }
   if (filled > 0) yield Buffer.concat(chunks)
   return undefined
-}
-
-function compare(
-  sums: { hash: ReturnType<typeof createHash>; bytes: number },
-  expected: { bytes: number; sha256: string },
-): void {
-  if (sums.bytes !== expected.bytes)
-    throw new BlobDiffers(`${sums.bytes} bytes have arrived, and ${expected.bytes} should have.`)
-  if (sums.hash.digest('hex') !== expected.sha256)
-    throw new BlobDiffers('What has arrived is not what was sent.')
 }

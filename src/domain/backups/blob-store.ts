@@ -57,6 +57,13 @@ export class BlobDiffers extends Error {
   override readonly name = 'BlobDiffers'
 }
 
+/** Throws a `BlobDiffers` that says what is wrong. */
+export function requireSums(found: BlobSums, expected: BlobSums): void {
+  if (found.bytes !== expected.bytes)
+    throw new BlobDiffers(`${found.bytes} bytes have arrived, and ${expected.bytes} should have.`)
+  if (found.sha256 !== expected.sha256) throw new BlobDiffers('What has arrived is not what was sent.')
+}
+
 export class DraftGap extends Error {
   override readonly name = 'DraftGap'
 }
