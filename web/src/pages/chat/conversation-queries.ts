@@ -54,7 +54,7 @@ export function useConversations(): ConversationsClient | undefined {
   const open = instance?.sessionId ?? null
   const last = useQuery({ ...lastSessionQuery(instanceId), enabled: instance !== null && open === null })
   const sessionId = open ?? last.data ?? null
-  const opening = instance?.status === 'running' && sessionId === null && last.data === null
+  const opening = instance?.status === 'running' && sessionId === null && (last.data === null || last.isError)
   useEffect(() => {
     if (opening) void openSession()
   }, [opening])
