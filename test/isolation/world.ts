@@ -202,6 +202,8 @@ export async function openWorld(options: { range: string; instances: number }): 
       onHost.end()
       await control.close()
       await removeOwn(reefId)
+      // It holds the addresses of this world, so no other one can use it.
+      await dockerOrNot('image', 'rm', gateImage)
     },
   }
 }
