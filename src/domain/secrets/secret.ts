@@ -43,7 +43,7 @@ export interface DeliveredSecret {
   exposeToTools: boolean
 }
 
-export const valueBytesMax = 16 * 1024
+const valueBytesMax = 16 * 1024
 /** Of one organization, instance or session. All three together fit a message of the link several times over. */
 export const scopeBytesMax = 48 * 1024
 export const secretsPerScopeMax = 100
