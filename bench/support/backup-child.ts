@@ -13,7 +13,11 @@ const before = process.memoryUsage().rss
 const startedAt = performance.now()
 let result: unknown
 if (action === 'write') {
-  const { entries } = await findStateChanges(from, {}, join(from, 'scratch'))
+  const { entries } = await findStateChanges(
+    { slotDirectory: from, configPath: 'openclaw.json' },
+    {},
+    join(from, 'scratch'),
+  )
   const header = { format: 1 as const, slotDirectory: from, removed: [] }
   result = await writeArchive(header, entries, key, (stored) => pipeline(stored, createWriteStream(to)))
 } else await extractArchive(from, to, key, JSON.parse(sums) as Manifest)

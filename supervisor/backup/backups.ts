@@ -6,6 +6,7 @@ import { type ArchiveSums, writeArchive } from './archive.ts'
 import type { ControlClient } from './control-client.ts'
 import type { BackupFacts } from './manifest.ts'
 import { type RunOpenClaw, takeOpenClawBackup } from './openclaw-source.ts'
+import type { SlotPlaces } from './places.ts'
 import { type FileIndex, findStateChanges } from './state-source.ts'
 
 /** What the control plane asks for, over the link (method `backup`) or in answer to an offered checkpoint. */
@@ -34,7 +35,7 @@ export interface Backups {
 }
 
 export interface BackupsDependencies {
-  slotDirectory: string
+  places: SlotPlaces
   control: ControlClient
   runOpenClaw: RunOpenClaw
   countTurns(): Promise<number>
@@ -50,7 +51,8 @@ const openclawScratch = 'backup-openclaw'
 const stateScratch = 'backup-state'
 
 export function createBackups(deps: BackupsDependencies): Backups {
-  const { slotDirectory, control, log } = deps
+  const { places, control, log } = deps
+  const { slotDirectory } = places
   const indexPath = join(slotDirectory, 'backup-index.json')
   let last: Promise<unknown> = Promise.resolve()
   // What a crash has left of an earlier one.
@@ -104,12 +106,8 @@ export function createBackups(deps: BackupsDependencies): Backups {
 
   async function writeFull(order: BackupOrder, deliver: Deliver): Promise<Written> {
     // Looked at before OpenClaw takes its snapshot: what changes in between counts as changed since.
-    const { index } = await findStateChanges(slotDirectory, {}, join(slotDirectory, stateScratch))
-    const snapshot = await takeOpenClawBackup(
-      deps.runOpenClaw,
-      slotDirectory,
-      join(slotDirectory, openclawScratch),
-    )
+    const { index } = await findStateChanges(places, {}, join(slotDirectory, stateScratch))
+    const snapshot = await takeOpenClawBackup(deps.runOpenClaw, places, join(slotDirectory, openclawScratch))
     try {
       for (const path of snapshot.outside)
         log(`${path} lies outside of this instance’s directory: it is not part of the backup.`)
@@ -125,7 +123,7 @@ export function createBackups(deps: BackupsDependencies): Backups {
     const base = order.baseBackupId === null ? {} : known?.files
     if (base === undefined || (order.baseBackupId !== null && known?.backupId !== order.baseBackupId))
       throw new Error('The backup that this checkpoint would add to is not the one that was taken here.')
-    const changes = await findStateChanges(slotDirectory, base, join(slotDirectory, stateScratch))
+    const changes = await findStateChanges(places, base, join(slotDirectory, stateScratch))
     const header = { format: 1 as const, slotDirectory, removed: changes.removed }
     const sums = await writeArchive(header, changes.entries, order.recipient, deliver)
     // Without a base this holds everything, so that later ones may add to it.

@@ -11,6 +11,7 @@ import { extract as createExtract } from 'tar-stream'
 import { z } from 'zod'
 import { type ArchiveHeader, counting, headerName } from './archive.ts'
 import type { Manifest } from './manifest.ts'
+import { configName } from './places.ts'
 
 type Untar = ReturnType<typeof createExtract>
 type Entry = Untar extends AsyncIterable<infer One> ? One : never
@@ -24,7 +25,7 @@ const headerBytesMax = 4 * 1024 * 1024
 /** As the writer's: a frame that asks for more memory was not written by us. */
 const windowLogMax = 22
 /** What a restore may write; everything else of a slot's directory is the supervisor's own. */
-const roots = ['state', 'workspace', 'openclaw.json']
+const roots = ['state', 'workspace', configName]
 
 /** A backup that is not what its manifest says. Nothing of the instance was touched. */
 export class ArchiveRefused extends Error {

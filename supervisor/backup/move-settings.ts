@@ -2,6 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
+import { configName } from './places.ts'
 import { isSqlite } from './sqlite.ts'
 
 /**
@@ -11,7 +12,7 @@ import { isSqlite } from './sqlite.ts'
  */
 export async function moveSettings(tree: string, from: string, to: string): Promise<void> {
   if (from === to) return
-  await moveConfig(join(tree, 'openclaw.json'), from, to)
+  await moveConfig(join(tree, configName), from, to)
   for (const entry of await readdir(join(tree, 'state'), { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
     // OpenClaw's own: what an agent or a plugin keeps in theirs is not ours to edit.

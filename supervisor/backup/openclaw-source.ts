@@ -6,6 +6,7 @@ import { createGunzip } from 'node:zlib'
 import { extract as createExtract } from 'tar-stream'
 import { z } from 'zod'
 import type { ArchiveEntry } from './archive.ts'
+import { nameOf, type SlotPlaces } from './places.ts'
 import { isSidecar, isSqlite, snapshotSqlite } from './sqlite.ts'
 
 const resultSchema = z.looseObject({
@@ -31,7 +32,7 @@ export type RunOpenClaw = (argv: string[]) => Promise<{ code: number | null; out
  */
 export async function takeOpenClawBackup(
   run: RunOpenClaw,
-  slotDirectory: string,
+  slot: SlotPlaces,
   scratch: string,
 ): Promise<OpenClawBackup> {
   await rm(scratch, { recursive: true, force: true })
@@ -45,9 +46,10 @@ export async function takeOpenClawBackup(
         `OpenClaw could not back up its state: ${output.trim().slice(-500) || `exit code ${code}`}`,
       )
     const { archivePath, assets } = result.data
+    const { slotDirectory } = slot
     const places = assets.map((asset) => ({
       archive: asset.archivePath,
-      path: relative(slotDirectory, asset.sourcePath),
+      path: nameOf(slot, relative(slotDirectory, asset.sourcePath)),
     }))
     const inside = places.filter(({ path }) => path !== '' && !path.startsWith('..'))
     return {

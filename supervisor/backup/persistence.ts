@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { createConversationService } from '../conversation-service.ts'
@@ -47,6 +48,7 @@ const drillVariables = {
 
 export function createPersistence(deps: PersistenceDependencies): Persistence {
   const { slotDirectory, openclaw, log } = deps
+  const places = { slotDirectory, configPath: relative(slotDirectory, deps.child.files.paths.config) }
   const control = createControlClient(() => {
     const slot = deps.readDesired()?.slot
     if (!slot) throw new Error('The control plane has not said where backups go.')
@@ -75,7 +77,7 @@ export function createPersistence(deps: PersistenceDependencies): Persistence {
   }
 
   const backups = createBackups({
-    slotDirectory,
+    places,
     control,
     runOpenClaw,
     countTurns: deps.countTurns,
@@ -91,7 +93,7 @@ export function createPersistence(deps: PersistenceDependencies): Persistence {
 
   return {
     restores: createRestores({
-      slotDirectory,
+      places,
       control,
       exclusively: backups.exclusively,
       stopOpenClaw: deps.stopOpenClaw,

@@ -7,6 +7,7 @@ import { type ControlClient, ControlRefused } from './control-client.ts'
 import { ArchiveRefused, extractArchive, receiveStored } from './extract.ts'
 import { type Manifest, openManifest, type RestoreOrder, restoreOrderSchema } from './manifest.ts'
 import { moveSettings } from './move-settings.ts'
+import { configName, placeOf, type SlotPlaces } from './places.ts'
 import { checkDatabases } from './sqlite.ts'
 
 export interface Restores {
@@ -19,7 +20,7 @@ export interface Restores {
 }
 
 export interface RestoresDependencies {
-  slotDirectory: string
+  places: SlotPlaces
   control: ControlClient
   /** No backup may read what a restore exchanges. */
   exclusively<T>(work: () => Promise<T>): Promise<T>
@@ -33,7 +34,7 @@ export interface RestoresDependencies {
 }
 
 /** What OpenClaw's state consists of; everything else in a slot's directory is the supervisor's. */
-const names = ['state', 'workspace', 'openclaw.json']
+const names = ['state', 'workspace', configName]
 
 const journalSchema = z.object({
   id: z.string(),
@@ -49,7 +50,9 @@ type Journal = z.infer<typeof journalSchema>
 const fetchRetryMs = 2_000
 
 export function createRestores(deps: RestoresDependencies): Restores {
-  const { slotDirectory, control, log } = deps
+  const { places, control, log } = deps
+  const { slotDirectory } = places
+  const placed = (name: string) => placeOf(places, name)
   const at = (...parts: string[]) => join(slotDirectory, ...parts)
   const area = at('restore')
   const previous = join(area, 'previous')
@@ -98,11 +101,11 @@ export function createRestores(deps: RestoresDependencies): Restores {
   }
 
   async function swap(order: RestoreOrder): Promise<void> {
-    const had = names.filter((name) => existsSync(at(name)))
+    const had = names.filter((name) => existsSync(placed(name)))
     await mkdir(previous, { recursive: true, mode: 0o700 })
     await note({ id: order.id, stage: 'swapping', had, message: '', drill: order.drill })
-    for (const name of had) await rename(at(name), join(previous, name))
-    for (const name of names) if (existsSync(join(tree, name))) await rename(join(tree, name), at(name))
+    for (const name of had) await rename(placed(name), join(previous, name))
+    for (const name of names) if (existsSync(join(tree, name))) await rename(join(tree, name), placed(name))
     for (const name of ['state', 'workspace']) await mkdir(at(name), { recursive: true, mode: 0o700 })
     // What was saved since when is a question about the state that has just gone.
     await rm(at('backup-index.json'), { force: true })
@@ -113,9 +116,9 @@ export function createRestores(deps: RestoresDependencies): Restores {
   async function undo({ had }: Journal): Promise<void> {
     for (const name of names) {
       if (existsSync(join(previous, name))) {
-        await rm(at(name), { recursive: true, force: true })
-        await rename(join(previous, name), at(name))
-      } else if (!had.includes(name)) await rm(at(name), { recursive: true, force: true })
+        await rm(placed(name), { recursive: true, force: true })
+        await rename(join(previous, name), placed(name))
+      } else if (!had.includes(name)) await rm(placed(name), { recursive: true, force: true })
     }
   }
 

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { lstat, mkdir, readdir, readlink, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArchiveEntry } from './archive.ts'
+import { configName, placeOf, type SlotPlaces } from './places.ts'
 import { isSidecar, isSqlite, snapshotSqlite } from './sqlite.ts'
 
 /** Size and time of a file when it was last saved, by its path: what differs is saved again. */
@@ -21,8 +22,8 @@ const skippedDirectories = new Set([
   'state/sandbox/skills-workspaces',
 ])
 const skippedTrees = /^state\/(extensions\/.*\/node_modules|agents\/[^/]+\/agent\/(.*\/)?\.?tmp)$/
-const skippedNames = /(\.(sock|pid|tmp|lock)|\.tmp\..*)$|^Singleton(Cookie|Lock|Socket)$/
-const roots = ['openclaw.json', 'state', 'workspace']
+const skippedNames = /^openclaw\.log|(\.(sock|pid|tmp|lock)|\.tmp\..*)$|^Singleton(Cookie|Lock|Socket)$/
+const roots = [configName, 'state', 'workspace']
 
 interface Found {
   path: string
@@ -43,16 +44,16 @@ export interface StateChanges {
  * files as they are. It costs no process of OpenClaw's, so that it can follow each turn.
  */
 export async function findStateChanges(
-  slotDirectory: string,
+  places: SlotPlaces,
   base: FileIndex,
   scratch: string,
 ): Promise<StateChanges> {
   const found: Found[] = []
-  for (const root of roots) await walk(slotDirectory, root, found)
+  for (const root of roots) await walk(places, root, found)
   const index: FileIndex = Object.fromEntries(found.map(({ path, stamp }) => [path, stamp]))
   return {
     entries: readEntries(
-      slotDirectory,
+      places,
       found.filter(({ path, stamp }) => base[path] !== stamp),
       scratch,
     ),
@@ -61,15 +62,15 @@ export async function findStateChanges(
   }
 }
 
-async function walk(slotDirectory: string, path: string, found: Found[]): Promise<void> {
-  const full = join(slotDirectory, path)
+async function walk(places: SlotPlaces, path: string, found: Found[]): Promise<void> {
+  const full = placeOf(places, path)
   const stat = await lstat(full).catch(() => undefined)
   if (!stat) return
   if (stat.isDirectory()) {
     if (skippedDirectories.has(path) || skippedTrees.test(path)) return
     found.push({ path, stamp: 'directory' })
     for (const name of (await readdir(full)).sort()) {
-      if (!skippedNames.test(name)) await walk(slotDirectory, join(path, name), found)
+      if (!skippedNames.test(name)) await walk(places, join(path, name), found)
     }
   } else if (stat.isSymbolicLink()) found.push({ path, stamp: `link ${await readlink(full)}` })
   else if (stat.isFile() && !(isSidecar(path) && (await isSqlite(withoutSuffix(full)))))
@@ -91,7 +92,7 @@ function withoutSuffix(path: string): string {
 }
 
 async function* readEntries(
-  slotDirectory: string,
+  places: SlotPlaces,
   changed: Found[],
   scratch: string,
 ): AsyncIterable<ArchiveEntry> {
@@ -99,7 +100,7 @@ async function* readEntries(
   await mkdir(scratch, { recursive: true, mode: 0o700 })
   try {
     for (const { path } of changed) {
-      const entry = await readEntry(slotDirectory, path, scratch)
+      const entry = await readEntry(places, path, scratch)
       if (entry) yield entry
     }
   } finally {
@@ -109,11 +110,11 @@ async function* readEntries(
 
 /** Undefined for what has gone since it was found: that was no part of the state any more. */
 async function readEntry(
-  slotDirectory: string,
+  places: SlotPlaces,
   path: string,
   scratch: string,
 ): Promise<ArchiveEntry | undefined> {
-  const full = join(slotDirectory, path)
+  const full = placeOf(places, path)
   const stat = await lstat(full).catch(() => undefined)
   if (stat?.isDirectory()) return { kind: 'directory', path, mode: stat.mode & 0o777 }
   if (stat?.isSymbolicLink()) return { kind: 'link', path, target: await readlink(full) }

@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -107,9 +117,9 @@ const outcomeOf = (id: string) =>
     trx.selectFrom('restores').select(['state', 'message']).where('id', '=', id).executeTakeFirstOrThrow(),
   )
 
-function restoresOf(starts: boolean[] = []): Restores {
+function restoresOf(starts: boolean[] = [], configPath = 'openclaw.json'): Restores {
   return createRestores({
-    slotDirectory: directory,
+    places: { slotDirectory: directory, configPath },
     control: controlOf(pipeline.origin, slot.slotId),
     exclusively: (work) => work(),
     stopOpenClaw: () => Promise.resolve(),
@@ -174,6 +184,19 @@ it('killed before any change of the disk, it is all of now or all of then, and f
   }
   expect(seen).toEqual(new Set(['now', 'then']))
 }, 120_000)
+
+it('puts the settings where this machine has them, whatever the layout of the one that was saved', async () => {
+  mkdirSync(join(directory, 'config'))
+  renameSync(join(directory, 'openclaw.json'), join(directory, 'config/openclaw.json'))
+  const id = await orderRestore()
+  await restoresOf([false, true], 'config/openclaw.json').apply(id)
+  const markOf = () => JSON.parse(readFileSync(join(directory, 'config/openclaw.json'), 'utf8')).mark
+  expect(markOf()).toBe('now')
+  const again = await orderRestore()
+  await restoresOf([true], 'config/openclaw.json').apply(again)
+  expect(markOf()).toBe('then')
+  expect(existsSync(join(directory, 'openclaw.json'))).toBe(false)
+})
 
 it('goes back by itself when OpenClaw does not start with it, and says so', async () => {
   const id = await orderRestore()

@@ -120,7 +120,7 @@ export function controlOf(origin: string, slotId: string): ControlClient {
 /** The supervisor's half, without an OpenClaw. */
 export function slotBackupsOf(slotDirectory: string, control: ControlClient): SlotBackups {
   return createSlotBackups({
-    slotDirectory,
+    places: { slotDirectory, configPath: 'openclaw.json' },
     control,
     runOpenClaw: () => Promise.resolve({ code: 1, output: 'there is no OpenClaw here' }),
     countTurns: () => Promise.resolve(0),

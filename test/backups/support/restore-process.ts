@@ -26,7 +26,7 @@ for (const name of ['rename', 'mkdir', 'rm', 'writeFile'] as const) {
 }
 syncBuiltinESMExports()
 const restores = createRestores({
-  slotDirectory: directory,
+  places: { slotDirectory: directory, configPath: 'openclaw.json' },
   control: controlOf(origin, slotId),
   exclusively: (work) => work(),
   stopOpenClaw: () => Promise.resolve(),
