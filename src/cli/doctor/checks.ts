@@ -7,6 +7,7 @@ import pg from 'pg'
 import { dockerSettings } from '../../compute/docker/settings.ts'
 import { checkMachine } from '../../compute/process/preflight.ts'
 import { type Config, readConfig } from '../../config.ts'
+import { findCaddy } from '../up/caddy.ts'
 import { isDashboardStale } from '../up/dashboard.ts'
 
 /** `optional` is missing and matters only to those who want what it is for. */
@@ -38,6 +39,7 @@ export async function runChecks(environment: Record<string, string | undefined>)
     await checkPort('port', config.REEF_HOST, config.REEF_PORT, 7300, 'REEF_PORT'),
     await checkPort('proxy port', config.REEF_HOST, config.REEF_PROXY_PORT, 7301, 'REEF_PROXY_PORT'),
     await checkDashboard(),
+    ...(config.REEF_INGRESS === 'caddy' ? [await checkCaddy()] : []),
     checkModel(config),
     await checkProgram('chromium', environment, 'Only the end-to-end tests use it: apt-get install chromium'),
     await checkProgram('docker', environment, 'Only the Docker driver uses it: apt-get install docker.io'),
@@ -54,6 +56,13 @@ export function checkNode(version: string): Check {
       ? `Node ${version}.`
       : `Node ${version} is too old: OpenClaw needs ${nodeNeeded.join('.')}. Run \`npm ci\` in Reef’s folder.`,
   }
+}
+
+async function checkCaddy(): Promise<Check> {
+  return findCaddy().then(
+    ({ path, version }) => ({ name: 'caddy', state: 'ok', detail: `Caddy ${version}, ${path}.` }),
+    (error: Error) => ({ name: 'caddy', state: 'problem', detail: error.message }),
+  )
 }
 
 async function checkDatabase(config: Config): Promise<Check> {
