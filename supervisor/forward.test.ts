@@ -36,3 +36,28 @@ test('on the Control UI every visitor is the one that OpenClaw knows, and never 
   })
   expect(JSON.stringify(headers)).not.toMatch(/mallory|secret|x-real-ip/)
 })
+
+test('a messaging service’s call keeps its own credential and gets none of ours', () => {
+  const headers = targetHeaders(
+    {
+      host: 'ada.example.com',
+      authorization: 'Bearer of-the-hook',
+      'x-openclaw-token': 'of-the-hook',
+      'x-slack-signature': 'v0=1',
+      'x-reef-user': 'ada@example.com',
+      'x-reef-proxy-token': 'secret',
+      'x-forwarded-for': '203.0.113.9',
+      cookie: 'session=1',
+      origin: 'https://evil.example',
+    },
+    { port: 1, identity: { kind: 'service' } },
+  )
+  expect(headers).toMatchObject({
+    authorization: 'Bearer of-the-hook',
+    'x-openclaw-token': 'of-the-hook',
+    'x-slack-signature': 'v0=1',
+    'x-forwarded-for': '203.0.113.9',
+  })
+  for (const name of ['x-reef-user', 'x-reef-proxy-token', 'cookie', 'origin'])
+    expect(headers).not.toHaveProperty(name)
+})

@@ -190,6 +190,18 @@ describe('the idle ladder', () => {
     await until(plane, person, ({ status }) => status === 'running')
   })
 
+  it('leaves alone who was used before a person sent it to sleep', async () => {
+    const plane = await start({ idle: never })
+    const { person, id } = await running(plane)
+    // The first is written at once, the second with those that come within the next seconds.
+    plane.attendance.seen(id)
+    plane.attendance.seen(id)
+    await plane.service.suspend(person, id)
+    await until(plane, person, ({ status }) => status === 'suspended')
+    await plane.attendance.close()
+    expect((await plane.service.getOwn(person)).sleep?.rung).toBe('suspended')
+  })
+
   it('goes on after the control plane that let it down has ended', async () => {
     const doomed = await start({ idle: never })
     const { person, id } = await running(doomed)
