@@ -118,6 +118,15 @@ describe.skipIf(!available)('the Docker driver', () => {
     expect(address).toMatchObject({ slotId, hostName: 'local', gateHost: '127.0.0.1' })
   })
 
+  test('a gate that was removed comes back by the next look at the whole', async () => {
+    const { slotId } = await running()
+    await docker('rm', '--force', `reef-${reef.reefId}-gate`)
+    await driver.list()
+    const gate = await inspect(`reef-${reef.reefId}-gate`)
+    expect(gate.State.Running).toBe(true)
+    expect(Object.keys(gate.NetworkSettings.Networks)).toContain(reef.nameOf(slotId))
+  })
+
   test('a gate of another image takes the place of the old one when a control plane starts', async () => {
     const { handle } = await running()
     const before = await inspect(`reef-${reef.reefId}-gate`)

@@ -97,6 +97,8 @@ export function createDockerDriver(options: DockerDriverOptions): ComputeDriver 
       docker.listVolumes({ filters }),
       docker.listNetworks({ filters }),
     ])
+    // Lists are asked for at each start and now and then: a gate that somebody removed would be missed by nobody else.
+    if (containers.length > 0) await gates.ensure(host.engine)
     const subnets = new Map(
       slotNetworks.map((network) => [network.Labels?.[labels.slot], network.IPAM?.Config?.[0]?.Subnet]),
     )
@@ -181,10 +183,19 @@ export function createDockerDriver(options: DockerDriverOptions): ComputeDriver 
       on(handle, async (host, slotId) => host.memory.trim(await containerIdOf(host, slotId), toBytes)),
     hosts: () => fleet.reports(),
     specVersion: async () => {
-      const { engine } = fleet.hosts[0] as DockerHost // parseHosts refuses an empty list
-      const image = await engine.use(() => findImage(engine, options.image))
-      if (!image) throw new ComputeError('unavailable', missingImage(options.image, engine.host.name))
-      return specVersionOf(image)
+      // Every host is to have the same; the first that answers says which.
+      const found = await Promise.any(
+        fleet.hosts.map(({ engine }) =>
+          engine.use(async () => {
+            const image = await findImage(engine, options.image)
+            if (image) return image
+            throw new ComputeError('unavailable', missingImage(options.image, engine.host.name))
+          }),
+        ),
+      ).catch(({ errors }: AggregateError) => {
+        throw errors[0]
+      })
+      return specVersionOf(found)
     },
     listenAddresses: () =>
       Promise.all(

@@ -3,6 +3,7 @@ import { ComputeError, type HostReport } from '../../domain/instances/compute.ts
 import { type Engine, openEngine } from './engine.ts'
 import { isStatus } from './errors.ts'
 import type { HostAddress } from './host-address.ts'
+import { findImage } from './images.ts'
 import { createHostMemory, type HostMemory } from './memory/host-memory.ts'
 import { isRootOfHost, runInContainer, runLocally } from './memory/run-on-host.ts'
 import { labels, type Names } from './names.ts'
@@ -29,6 +30,8 @@ export interface FleetOptions {
   names: Names
   /** Looks at the memory of hosts that this process is not root of, from inside a container. */
   helperImage: string
+  /** A host without it gets no slot while another has it. */
+  image: string
   records: PlacementRecords
 }
 
@@ -57,7 +60,7 @@ export function openFleet(options: FleetOptions) {
     const draining = await options.records.findDraining()
     const candidates = await Promise.all(
       hosts.map(async (host) => ({
-        ...(await stateOf(host, draining, hosts.length > 1)),
+        ...(await stateOf(host, draining, hosts.length > 1 ? options.image : undefined)),
         justPlaced: placements.filter((one) => one.host === host.engine.host.name).length,
       })),
     )
@@ -129,13 +132,16 @@ const nothing = {
 }
 
 /** With one host there is nothing to compare, so its memory is not asked for. */
-async function stateOf(host: DockerHost, draining: Set<string>, compared: boolean) {
+async function stateOf(host: DockerHost, draining: Set<string>, image: string | undefined) {
   const { name } = host.engine.host
   if (draining.has(name)) return { name, state: 'draining' as const, memoryAvailableBytes: 0 }
-  if (!compared) return { name, state: 'active' as const, memoryAvailableBytes: 0 }
-  // The memory of this machine can be read without its engine.
-  return Promise.all([host.memory.facts(), host.engine.docker.ping()]).then(
-    ([{ memoryAvailableBytes }]) => ({ name, state: 'active' as const, memoryAvailableBytes }),
+  if (image === undefined) return { name, state: 'active' as const, memoryAvailableBytes: 0 }
+  return Promise.all([host.memory.facts(), findImage(host.engine, image)]).then(
+    ([{ memoryAvailableBytes }, found]) => ({
+      name,
+      state: found ? ('active' as const) : ('unreachable' as const),
+      memoryAvailableBytes,
+    }),
     () => ({ name, state: 'unreachable' as const, memoryAvailableBytes: 0 }),
   )
 }

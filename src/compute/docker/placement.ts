@@ -2,6 +2,7 @@ import { ComputeError } from '../../domain/instances/compute.ts'
 
 export interface Candidate {
   name: string
+  /** `unreachable`: it does not answer, or lacks the image. */
   state: 'active' | 'draining' | 'unreachable'
   memoryAvailableBytes: number
   /** Slots placed a moment ago, whose memory does not show yet. */
@@ -23,7 +24,10 @@ export function choosePlace(candidates: Candidate[]): string {
     .sort((a, b) => free(b) - free(a) || a.name.localeCompare(b.name))
   if (best) return best.name
   if (candidates.some((candidate) => candidate.state === 'unreachable'))
-    throw new ComputeError('unavailable', 'No Docker host that takes new instances answers. Start one.')
+    throw new ComputeError(
+      'unavailable',
+      'No Docker host that takes new instances answers and has the image. See `reef doctor`.',
+    )
   throw new ComputeError(
     'no_capacity',
     'Every Docker host is being drained. Add one, or let one take new instances.',
