@@ -47,6 +47,7 @@ describe.skipIf(!caddyPath)('Caddy in front', () => {
       publicUrl: `https://${domain}:${httpsPort}`,
       dashboardOrigins: [`https://${domain}:${httpsPort}`],
       fronts,
+      findCustomSlug: async (name) => (name === 'claw.ada.dev' ? 'ada' : undefined),
     })
     cookie = createVisitCookie({ secret: testSecret, secure: true })
       .issue(proxy.visit, new Date())
@@ -159,7 +160,10 @@ describe.skipIf(!caddyPath)('Caddy in front', () => {
   test('a name that nobody has gets no certificate, and one whose domain was verified does', async () => {
     await expect(send(`nobody.${domain}`, '/')).rejects.toThrow()
     await expect(send('elsewhere.dev', '/')).rejects.toThrow()
-    expect((await send('claw.ada.dev', '/')).status).toBe(421)
+    expect((await send('claw.ada.dev', '/')).status).toBe(401)
+    upstream.onRequest = (_, response) => response.end('ok')
+    expect((await send('claw.ada.dev', '/', { headers: { cookie } })).status).toBe(200)
+    expect(upstream.seen.at(-1)?.headers['x-forwarded-host']).toBe(`claw.ada.dev:${plan.httpsPort}`)
   })
 
   test('nobody but Caddy may ask which names exist', async () => {
