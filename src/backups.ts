@@ -62,6 +62,8 @@ async function openRemote(config: Config): Promise<BlobStore | null> {
   if (!config.REEF_BACKUP_S3_BUCKET) return null
   const { openS3 } = await import('./adapters/s3/s3.ts')
   const { REEF_BACKUP_S3_ACCESS_KEY_ID: id, REEF_BACKUP_S3_SECRET_ACCESS_KEY: key } = config
+  if ((id === undefined) !== (key === undefined))
+    throw new Error('Set both REEF_BACKUP_S3_ACCESS_KEY_ID and REEF_BACKUP_S3_SECRET_ACCESS_KEY, or neither.')
   return openS3({
     bucket: config.REEF_BACKUP_S3_BUCKET,
     prefix: config.REEF_BACKUP_S3_PREFIX,

@@ -34,7 +34,9 @@ const proxiedPaths = [
 type Ids = Record<string, string>
 
 /** One of everything that a tenant can own, by the name that routes give its id. */
-async function possessionsOf(owner: TestClient): Promise<Ids & { instanceId: string }> {
+async function possessionsOf(
+  owner: TestClient,
+): Promise<Ids & { instanceId: string; organizationId: string; userId: string }> {
   const instance = await owner.provision()
   const me = await owner.call<{ organization: { id: string }; user: { id: string } }>('GET', '/api/me')
   const organizationId = me.organization.id
@@ -68,10 +70,8 @@ describe('a stranger', () => {
     owner = await app.person('owner@example.com')
     stranger = await app.person('stranger@example.com')
     const owned = await possessionsOf(owner)
-    // The walk asks for these two by the names that every possession has.
-    const whose = owned as typeof owned & { organizationId: string; userId: string }
-    const backupId = await insertCompleteBackup(app.database, whose)
-    foreign = { ...owned, backupId, restoreId: await insertRestore(app.database, whose, backupId) }
+    const backupId = await insertCompleteBackup(app.database, owned)
+    foreign = { ...owned, backupId, restoreId: await insertRestore(app.database, owned, backupId) }
     missing = Object.fromEntries(Object.keys(foreign).map((name) => [name, newId()]))
   })
   afterAll(() => app.end())
@@ -188,9 +188,11 @@ describe('with every filter of the application forgotten', () => {
     const stranger = await app.person('stranger@example.com')
     const foreign = await possessionsOf(owner)
     const own = await possessionsOf(stranger)
+    for (const one of [foreign, own]) await insertCompleteBackup(app.database, one)
     const lists = [
       '/api/instances',
       '/api/sessions',
+      `/api/instances/${own.instanceId}/backups`,
       '/api/api-keys',
       `/api/orgs/${own.organizationId}/members`,
     ]
