@@ -34,13 +34,20 @@ export async function listDenied(trx: Trx, instanceId: string): Promise<DeniedDo
 const webPorts = [80, 443]
 const portsMax = 10
 
-/** The ports for a rule that allows what was refused: those of the web, and others that were asked for with them. */
-export async function deniedPortsOf(trx: Trx, instanceId: string, host: string): Promise<number[]> {
+/** The ports for a rule that allows what was refused: those of its rule so far or of the web, and all that were asked for. */
+export async function portsToAllow(trx: Trx, instanceId: string, host: string): Promise<number[]> {
+  const present = await trx
+    .selectFrom('egress_rules')
+    .select('ports')
+    .where('instance_id', '=', instanceId)
+    .where('domain', '=', host)
+    .executeTakeFirst()
   const { rows } = await sql<{ port: number }>`
     select distinct port from egress_denied
     where instance_id = ${instanceId} and host = ${host} and reason in ('not_listed', 'port')
       and at > now() - make_interval(hours => ${shownHours})
-    order by port limit ${portsMax - webPorts.length}`.execute(trx)
-  const others = rows.map((row) => row.port).filter((port) => !webPorts.includes(port))
-  return others.length === 0 ? [] : [...webPorts, ...others]
+    order by port`.execute(trx)
+  const known = present && present.ports.length > 0 ? present.ports : webPorts
+  const ports = [...new Set([...known, ...rows.map((row) => row.port)])].slice(0, portsMax)
+  return ports.length === webPorts.length && webPorts.every((port) => ports.includes(port)) ? [] : ports
 }

@@ -4,7 +4,7 @@ import { conflict, invalid, notFound } from '../../errors.ts'
 import { type Principal, requireRole, requireScope } from '../accounts/principal.ts'
 import type { ComputeDrivers } from '../instances/drivers.ts'
 import type { InstanceService } from '../instances/service.ts'
-import { type DeniedDomain, deniedPortsOf, listDenied } from './denied.ts'
+import { type DeniedDomain, listDenied, portsToAllow } from './denied.ts'
 import { effectiveEgress } from './effective.ts'
 import { parseDomain } from './pattern.ts'
 import { presets } from './presets.ts'
@@ -113,7 +113,7 @@ export function createEgress(deps: EgressServiceDeps): EgressService {
     allowDenied: (principal, instanceId, domain) =>
       change(principal, { instanceId }, async (trx, at) => {
         const name = parseDomain(domain)
-        const ports = await deniedPortsOf(trx, instanceId, name)
+        const ports = await portsToAllow(trx, instanceId, name)
         await putRules(trx, principal.userId, at, [{ domain: name, ports }])
       }),
   }

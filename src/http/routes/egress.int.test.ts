@@ -177,6 +177,10 @@ describe('what an instance was refused', () => {
     const egress = await owner.call<Egress>('POST', `${instance}/denied/api.example.com/allow`)
     expect(egress.rules).toMatchObject([{ domain: 'api.example.com', ports: [80, 443, 8443] }])
     expect((await refusal('POST', `${instance}/denied/10.0.0.1/allow`)).field).toBe('domain')
+    // What the rule allows already stays allowed.
+    await owner.call('PUT', `${instance}/rules`, { domain: 'api.example.com', ports: [22] })
+    const again = await owner.call<Egress>('POST', `${instance}/denied/api.example.com/allow`)
+    expect(again.rules).toMatchObject([{ domain: 'api.example.com', ports: [22, 443, 8443] }])
   })
 })
 
