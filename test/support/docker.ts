@@ -54,7 +54,7 @@ export async function buildTestImages(): Promise<{ image: string; gateImage: str
   return images
 }
 
-export async function buildTestImage(name: string, command: string[]): Promise<void> {
+async function buildTestImage(name: string, command: string[]): Promise<void> {
   if (await dockerOrNot('image', 'inspect', name)) return
   const directory = await mkdtemp(join(tmpdir(), 'reef-image-'))
   try {

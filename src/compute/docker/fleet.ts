@@ -119,8 +119,6 @@ export function openFleet(options: FleetOptions) {
   }
 }
 
-export type Fleet = ReturnType<typeof openFleet>
-
 const nothing = {
   memoryTotalBytes: 0,
   memoryAvailableBytes: 0,

@@ -213,8 +213,6 @@ export function createGates(options: GateOptions) {
   }
 }
 
-export type Gates = ReturnType<typeof createGates>
-
 function publishedAt(engine: Engine, found: Docker.ContainerInspectInfo): GateAddress | undefined {
   const bindings = found.HostConfig.PortBindings as Record<string, { HostIp?: string; HostPort?: string }[]>
   const port = Number(bindings?.[`${inboundPort}/tcp`]?.[0]?.HostPort)

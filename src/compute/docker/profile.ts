@@ -6,7 +6,7 @@ import type { SlotAddresses } from './subnets.ts'
 
 /** Where the slot's volume lies in the container: OpenClaw's own place for what it keeps. */
 export const slotDirectory = '/home/agent/.openclaw'
-export const supervisorPort = 7401
+const supervisorPort = 7401
 const relayPort = 7300
 const egressPort = 3128
 

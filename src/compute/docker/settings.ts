@@ -15,7 +15,7 @@ export function dockerSettings(config: Pick<Config, DockerKeys>, controlUrl: str
   }
 }
 
-export const plans = {
+const plans = {
   /** OpenClaw with the memory that it was measured to need. */
   standard: { memoryMebibytes: 2048, cpus: 2, pids: 512 },
   /** With a bounded heap; see docs/reference/docker-hardening.md for what was measured. */
