@@ -79,7 +79,7 @@ export async function startSleeper(
   }
 }
 
-export function proxyTo(plane: TestControlPlane, person: Principal, holdSeconds: number): Promise<TestProxy> {
+function proxyTo(plane: TestControlPlane, person: Principal, holdSeconds: number): Promise<TestProxy> {
   const authenticator: Authenticator = {
     authenticate: async ({ authorization }) => {
       if (authorization !== 'Bearer good') throw unauthenticated('invalid_credential', 'Log in again.')

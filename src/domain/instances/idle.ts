@@ -164,7 +164,7 @@ function wakeTime(facts: IdleFacts, rung: SleepRung): Date | null {
   return addSeconds(facts.nextWakeAt, -wakeLeadSeconds[rung])
 }
 
-export function isWithoutMemory(rung: Rung): boolean {
+function isWithoutMemory(rung: Rung): boolean {
   return rung === 'stopped' || rung === 'archived' || rung === 'deleted'
 }
 

@@ -188,7 +188,7 @@ describe('an instance', () => {
     await expect(plane.service.restart(ada, id)).rejects.toMatchObject({
       kind: 'conflict',
       code: 'action_not_possible',
-      message: 'The instance is stopped, so it cannot restart. Possible now: start, delete.',
+      message: 'The instance is stopped, so it cannot restart. Possible now: start, upgrade, delete.',
     })
     expect((await plane.service.stop(ada, id)).status).toBe('stopped')
   })

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
-import { conflict, notFound } from '../../errors.ts'
+import { notFound } from '../../errors.ts'
 import { isId, newId } from '../../ids.ts'
 import type { Principal } from '../accounts/principal.ts'
-import { actionsFor, type InstanceAction } from './actions.ts'
+import type { InstanceAction } from './actions.ts'
 import type { ComputeDrivers } from './drivers.ts'
 import {
   type Instance,
@@ -15,9 +15,19 @@ import {
 } from './instance.ts'
 import type { InstanceRow } from './lifecycle.ts'
 import { otherPersonHolds, singleUserConflict, singleUserReason } from './single-user.ts'
-import { sleepOf } from './sleep.ts'
 import { newSlug } from './slug.ts'
 import { requestedStep } from './store.ts'
+import {
+  cannotSuspend,
+  deletedNow,
+  deleteWish,
+  lockLive,
+  requireAction,
+  startWish,
+  upToDate,
+  type Wish,
+  writeWish,
+} from './wishes.ts'
 
 export interface InstanceServiceDeps {
   database: Database
@@ -205,94 +215,6 @@ export function createInstanceService(deps: InstanceServiceDeps): InstanceServic
         cpuPercent: row.cpu_percent,
       }))
     },
-  }
-}
-
-/** What a person changes about an instance. `null` in place of it: it is so already. */
-type Wish = {
-  desired_state: 'running' | 'stopped' | 'deleted'
-  restart_generation?: number
-  upgrade_to?: string
-  /** How it sleeps; awake without it. */
-  rung?: 'suspended'
-}
-
-const deletedNow = { status: 'deleted', desired_state: 'deleted', session_id: null } as const
-
-const deleteWish = (instance: InstanceRow): Wish | null =>
-  instance.desired_state === 'deleted' ? null : { desired_state: 'deleted' }
-
-function startWish(instance: InstanceRow): Wish | null {
-  // A failed launch is tried anew, as by a restart; one under way goes on.
-  if (instance.status === 'failed')
-    return { desired_state: 'running', restart_generation: instance.restart_generation + 1 }
-  const isSo = instance.desired_state === 'running' && instance.rung === 'active'
-  return isSo ? null : { desired_state: 'running' }
-}
-
-function requireAction(instance: InstanceRow, action: InstanceAction): void {
-  const possible = actionsFor(instance.status, sleepOf(instance) !== null)
-  if (possible.includes(action)) return
-  throw conflict(
-    'action_not_possible',
-    possible.length === 0
-      ? `The instance is ${instance.status}: nothing can be done with it any more.`
-      : `The instance is ${instance.status}, so it cannot ${action}. Possible now: ${possible.join(', ')}.`,
-  )
-}
-
-function upToDate() {
-  return conflict('up_to_date', 'The instance already runs the newest software that this Reef has.')
-}
-
-function cannotSuspend() {
-  return conflict(
-    'suspend_not_possible',
-    'Machines of this kind cannot sleep with their memory. Stop it instead; starting it takes longer.',
-  )
-}
-
-async function lockLive(trx: Trx, id: string): Promise<InstanceRow> {
-  const instance = await trx
-    .selectFrom('instances')
-    .selectAll()
-    .where('id', '=', id)
-    .where('status', '<>', 'deleted')
-    .forNoKeyUpdate()
-    .executeTakeFirst()
-  if (instance === undefined) throw notFound()
-  return instance
-}
-
-async function writeWish(trx: Trx, instance: InstanceRow, wish: Wish): Promise<void> {
-  await trx
-    .updateTable('instances')
-    .set({
-      ...wish,
-      rung: wish.rung ?? 'active',
-      rung_since: sql<Date>`clock_timestamp()`,
-      // Whatever a person does with it, they use it.
-      ...(wish.rung ? {} : { last_active_at: sql<Date>`clock_timestamp()` }),
-      ...statusOfWish(instance, wish),
-      // Should this process end before it settles the instance, another one does.
-      next_reconcile_at: sql<Date>`now()`,
-      updated_at: sql<Date>`now()`,
-      version: instance.version + 1,
-    })
-    .where('id', '=', instance.id)
-    .execute()
-}
-
-/** What it is at once; what only falls asleep or wakes is as it was until its machine says otherwise. */
-function statusOfWish(instance: InstanceRow, wish: Wish) {
-  const said = { reason_code: null, reason_message: null }
-  if (wish.rung || (wish.desired_state === 'running' && instance.status === 'suspended')) return said
-  const status = { running: 'provisioning', stopped: 'stopping', deleted: 'deleting' } as const
-  return {
-    ...said,
-    status: status[wish.desired_state],
-    running_since: null,
-    ...(wish.desired_state === 'running' ? { steps: requestedStep } : {}),
   }
 }
 

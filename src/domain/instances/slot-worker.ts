@@ -27,6 +27,7 @@ import {
   type SlotPatch,
 } from './slot-lifecycle.ts'
 import { type LoadedSlot, lockSlot, secondsFromNow, updateSlot, wakeFirstInQueue } from './store.ts'
+import { unlessNeeded } from './unless-needed.ts'
 
 export interface SlotWorkerDeps {
   database: Database
@@ -63,7 +64,6 @@ interface Saved {
 type Call = Exclude<SlotAction, { kind: 'wait' } | { kind: 'change' }>
 
 const bootstrapMinutes = 60
-const freezeLookMilliseconds = 100
 // Longer chains mean that a driver contradicts itself; the slot then waits for its next turn like any other.
 const stepsMax = 12
 
@@ -209,7 +209,7 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
       case 'freeze_machine': {
         if (!driver.freeze) throw new ComputeError('rejected', `The driver ${driver.name} cannot freeze.`)
         const frozen = driver.freeze(handle, { tier: action.tier }).then(() => true)
-        const done = await unlessNeeded(slot.id, frozen)
+        const done = await unlessNeeded(database, slot.id, frozen)
         return () => (done ? afterFreeze(action.tier) : {})
       }
       case 'find_machine': {
@@ -221,28 +221,6 @@ export function createSlotWorker(deps: SlotWorkerDeps): SlotWorker {
         return () => afterRemove()
       default:
         return impossible(action)
-    }
-  }
-
-  /** False as soon as somebody needs the slot: its memory may be on the way out of RAM for seconds. */
-  const unlessNeeded = async (slotId: string, work: Promise<boolean>): Promise<boolean> => {
-    let over = false
-    const needed = async (): Promise<boolean> => {
-      while (!over) {
-        await new Promise((done) => setTimeout(done, freezeLookMilliseconds))
-        const slot = await database.asSystem((trx) =>
-          trx.selectFrom('slots').select('wanted').where('id', '=', slotId).executeTakeFirst(),
-        )
-        if (slot?.wanted !== 'suspended') return false
-      }
-      return true
-    }
-    try {
-      return await Promise.race([work, needed()])
-    } finally {
-      over = true
-      // Cut short by the driver when it resumes the machine.
-      work.catch(() => undefined)
     }
   }
 
