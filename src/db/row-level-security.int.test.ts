@@ -14,6 +14,7 @@ const closedToTenants = [
   'refresh_tokens',
   'rate_limits',
   'nodes',
+  'backup_keys',
   'slots',
   'migrations',
   'installation',
