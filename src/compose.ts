@@ -19,6 +19,7 @@ import type { Authenticator } from './domain/accounts/principal.ts'
 import { noticesOfAlarms } from './domain/backups/alarms.ts'
 import { createArchive } from './domain/backups/archive.ts'
 import type { Backups } from './domain/backups/create.ts'
+import { rewrapBackupKeys } from './domain/backups/keys.ts'
 import { createDomainChecker, type DomainChecker } from './domain/domains/checker.ts'
 import { type CustomNames, createCustomNames } from './domain/domains/custom-names.ts'
 import type { Resolver } from './domain/domains/resolver.ts'
@@ -134,11 +135,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       closeBeside = await listenBeside(server.server, await addressesBeside(core), ports.api)
       await proxy.listen(config.REEF_HOST, ports.proxy)
       await core.instances.reconciler.start()
-      void rewrapSecrets({
-        database: core.database,
-        box: core.secretBox,
-        onUnusable: (error, secretId) => log.error({ err: error, secretId }, 'a secret keeps an old key'),
-      }).catch((error) => log.warn({ err: error }, 'secrets were not brought under the newest key'))
+      void rewrapAll(core)
       backups.worker.start()
       domainSweep = startDomainSweep({
         checker: core.domainChecker,
@@ -472,4 +469,14 @@ async function noticesOf(core: Core): Promise<string[]> {
     ...problems.map((check) => `${check.name}: ${check.detail}`),
     ...(await noticesOfAlarms(core.database)),
   ]
+}
+
+/** In the background: what is still under an older key opens all the same. */
+async function rewrapAll({ database, secretBox: box, options: { log } }: Core): Promise<void> {
+  const onUnusable = (error: unknown, id: string) =>
+    log.error({ err: error, id }, 'a sealed value keeps an old key')
+  const deps = { database, box, onUnusable }
+  await Promise.all([rewrapSecrets(deps), rewrapBackupKeys(deps)]).catch((error) =>
+    log.warn({ err: error }, 'sealed values were not brought under the newest key'),
+  )
 }

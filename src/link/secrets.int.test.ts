@@ -15,6 +15,7 @@ import { localKey } from '../adapters/secret-box/local-key.ts'
 import { createSecretBox } from '../adapters/secret-box/secret-box.ts'
 import { type Listener, openListener } from '../db/listen.ts'
 import { type Principal, scopes, scopesOfRole } from '../domain/accounts/principal.ts'
+import { createBackupKeys, rewrapBackupKeys } from '../domain/backups/keys.ts'
 import { createSecretDelivery } from '../domain/secrets/delivery.ts'
 import { rewrapSecrets } from '../domain/secrets/rewrap.ts'
 import { createSecretService, type SecretOwner, type SecretService } from '../domain/secrets/service.ts'
@@ -301,6 +302,18 @@ test('rotating the key-encryption key brings every secret under the new one, and
   await rewrapSecrets({ database, box: createSecretBox([keys.old, keys.fresh]), onUnusable: () => undefined })
 })
 
+test('so it does with the keys of people’s backups', async () => {
+  const keyPairs = { generate: async () => ({ recipient: 'public half', identity: 'private half' }) }
+  const { userId } = ann.principal
+  const before = createBackupKeys({ database, box: createSecretBox([keys.old]), keyPairs })
+  await before.recipientOf(userId)
+  const rotating = createSecretBox([keys.fresh, keys.old])
+  expect(await rewrapBackupKeys({ database, box: rotating, onUnusable: () => undefined })).toBe(1)
+  expect(await rewrapBackupKeys({ database, box: rotating, onUnusable: () => undefined })).toBe(0)
+  const after = createBackupKeys({ database, box: createSecretBox([keys.fresh]), keyPairs })
+  expect(await after.identityOf(userId)).toBe('private half')
+})
+
 test('a value is in no table, log line, metric, answer or refusal', async () => {
   const canary = `canary${randomBytes(24).toString('hex')}`
   const answers: unknown[] = []
@@ -327,7 +340,9 @@ test('a value is in no table, log line, metric, answer or refusal', async () => 
   expect(JSON.stringify(answers)).not.toContain(canary)
   expect(logged.length).toBeGreaterThan(0)
   expect(logged.join('')).not.toContain(canary)
-  expect((await createMetrics(database).render()).text).not.toContain(canary)
+  const { text: metrics } = await createMetrics(database).render()
+  expect(metrics).toContain(`reef_sealed_values{kind="secret",key="${keys.old.id}"}`)
+  expect(metrics).not.toContain(canary)
   const dump = await dumpDatabase()
   expect(dump).toContain('CANARY')
   for (const form of [canary, Buffer.from(canary).toString('base64url'), Buffer.from(canary).toString('hex')])

@@ -5,10 +5,10 @@ import type { Trx } from '../db/database.ts'
 /** Figures of secrets and custom domains, counted at each scrape. */
 export function createAccessMetrics(registry: Registry): { refresh(trx: Trx): Promise<void> } {
   const registers = [registry]
-  const secrets = new Gauge({
-    name: 'reef_secrets',
-    help: 'Secrets by the key-encryption key that they are under; a key without any can be thrown away.',
-    labelNames: ['key'],
+  const sealed = new Gauge({
+    name: 'reef_sealed_values',
+    help: 'Secrets and keys of backups, by the key-encryption key that they are under; one without any can be thrown away.',
+    labelNames: ['kind', 'key'],
     registers,
   })
   const domains = new Gauge({
@@ -19,19 +19,26 @@ export function createAccessMetrics(registry: Registry): { refresh(trx: Trx): Pr
   })
   return {
     refresh: async (trx) => {
-      const keys = await trx
+      const secrets = await trx
         .selectFrom('secrets')
         .select(['key_id', sql<number>`count(*)::int`.as('count')])
         .groupBy('key_id')
+        .execute()
+      const keyOf = sql<string>`split_part(sealed_identity, '.', 2)`
+      const backupKeys = await trx
+        .selectFrom('backup_keys')
+        .select([keyOf.as('key_id'), sql<number>`count(*)::int`.as('count')])
+        .groupBy(keyOf)
         .execute()
       const states = await trx
         .selectFrom('domains')
         .select(['state', sql<number>`count(*)::int`.as('count')])
         .groupBy('state')
         .execute()
-      secrets.reset()
+      sealed.reset()
       domains.reset()
-      for (const row of keys) secrets.set({ key: row.key_id }, row.count)
+      for (const row of secrets) sealed.set({ kind: 'secret', key: row.key_id }, row.count)
+      for (const row of backupKeys) sealed.set({ kind: 'backup_key', key: row.key_id }, row.count)
       for (const row of states) domains.set({ state: row.state }, row.count)
     },
   }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import type { SecretBox } from '../secrets/secret-box.ts'
 
@@ -14,13 +15,14 @@ export interface BackupKeys {
   identityOf(userId: string): Promise<string | undefined>
 }
 
+const contextOf = (userId: string): string => `backup-key/${userId}`
+
 export function createBackupKeys(deps: {
   database: Database
   box: SecretBox
   keyPairs: KeyPairs
 }): BackupKeys {
   const { database, box } = deps
-  const contextOf = (userId: string) => `backup-key/${userId}`
   const find = (userId: string) =>
     database.asSystem((trx) =>
       trx
@@ -52,4 +54,37 @@ export function createBackupKeys(deps: {
       return found && (await box.open(found.sealed_identity, contextOf(userId))).toString()
     },
   }
+}
+
+/** Brings every key pair under the key that seals now, as `rewrapSecrets` does with secrets. Returns how many. */
+export async function rewrapBackupKeys(deps: {
+  database: Database
+  box: SecretBox
+  onUnusable(error: unknown, userId: string): void
+}): Promise<number> {
+  const { database, box } = deps
+  const rows = await database.asSystem((trx) =>
+    trx
+      .selectFrom('backup_keys')
+      .select(['user_id', 'sealed_identity'])
+      .where(sql<string>`split_part(sealed_identity, '.', 2)`, '<>', box.keyId)
+      .execute(),
+  )
+  let count = 0
+  for (const { user_id: userId, sealed_identity: before } of rows) {
+    const sealed = await box
+      .rewrap(before, contextOf(userId))
+      .catch((error) => deps.onUnusable(error, userId))
+    if (sealed === undefined) continue
+    const { numUpdatedRows } = await database.asSystem((trx) =>
+      trx
+        .updateTable('backup_keys')
+        .set({ sealed_identity: sealed })
+        .where('user_id', '=', userId)
+        .where('sealed_identity', '=', before)
+        .executeTakeFirst(),
+    )
+    count += Number(numUpdatedRows)
+  }
+  return count
 }
