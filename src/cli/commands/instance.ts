@@ -51,7 +51,18 @@ export function addInstanceCommands(program: Command): void {
 }
 
 const changes = [
-  { name: 'start', action: 'start', wanted: 'running', description: 'Start your stopped instance.' },
+  {
+    name: 'start',
+    action: 'start',
+    wanted: 'running',
+    description: 'Start your stopped instance, or wake one that sleeps.',
+  },
+  {
+    name: 'suspend',
+    action: 'suspend',
+    wanted: 'suspended',
+    description: 'Let your instance sleep until somebody needs it; any use of it wakes it.',
+  },
   {
     name: 'stop',
     action: 'stop',
@@ -114,6 +125,7 @@ export function formatInstance(instance: Instance, now: Date): string {
   const fields: [string, string][] = [
     ['Instance', instance.name === instance.slug ? instance.slug : `${instance.name} (${instance.slug})`],
     ['Status', instance.reason ? `${instance.status}: ${instance.reason.message}` : instance.status],
+    ...(instance.sleep ? [['Sleeps', formatSleep(instance.sleep, now)] as [string, string]] : []),
     ['Address', instance.url],
     ['Driver', instance.isolation === 'none' ? `${instance.driver} (isolates nothing)` : instance.driver],
   ]
@@ -123,6 +135,11 @@ export function formatInstance(instance: Instance, now: Date): string {
   if (instance.runningSince) fields.push(['Running since', formatAge(instance.runningSince, now)])
   fields.push(['You can', instance.actions.join(', ') || 'wait'])
   return formatFields(fields)
+}
+
+function formatSleep(sleep: NonNullable<Instance['sleep']>, now: Date): string {
+  const since = `${sleep.rung.replaceAll('_', ' ')} since ${formatAge(sleep.since, now)}`
+  return sleep.wakesAt ? `${since}, wakes by itself at ${sleep.wakesAt}` : since
 }
 
 async function deprovision(options: RemoteOptions & { yes?: boolean }): Promise<void> {
