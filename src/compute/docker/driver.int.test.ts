@@ -200,6 +200,37 @@ describe.skipIf(!available)('the Docker driver', () => {
     expect(await driver.list()).toEqual([])
   })
 
+  test('an image of a registry is on its way, and when it cannot be had the reason is said', async () => {
+    const asked: string[] = []
+    let refuse = (): void => undefined
+    // A registry that takes its time, and then has nothing.
+    const registry = createServer((request, response) => {
+      asked.push(request.url ?? '')
+      const answer = () => response.writeHead(404, { 'content-type': 'application/json' }).end('{}')
+      if (asked.length === 1) refuse = answer
+      else answer()
+    })
+    await new Promise<void>((done) => registry.listen(0, '127.0.0.1', done))
+    const { port } = registry.address() as { port: number }
+    const far = reef.open({ image: `127.0.0.1:${port}/reef/instance:1` })
+    const [one, two] = await Promise.all([far.ensure(newSpec(), null), far.ensure(newSpec(), null)])
+    try {
+      await eventually(() => expect(asked.length).toBeGreaterThan(0))
+      for (const handle of [one, two])
+        expect(await far.observe(handle)).toEqual({ phase: 'starting', pendingReason: 'pulling_image' })
+      refuse()
+      await eventually(async () =>
+        expect(await far.observe(one)).toMatchObject({
+          phase: 'failed',
+          failure: { code: 'bad_image', message: expect.stringContaining('could not be pulled') },
+        }),
+      )
+    } finally {
+      registry.close()
+      registry.closeAllConnections()
+    }
+  })
+
   test('slots are made of the image that their version names, by its digest', async () => {
     const version = await driver.specVersion?.()
     expect(version).toMatch(/^sha256:[0-9a-f]{64} openclaw-0\.0\.0 supervisor-stand-in$/)

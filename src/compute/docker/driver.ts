@@ -16,6 +16,7 @@ import { labels, namesOf } from './names.ts'
 import { ensureOuterNetwork, ensureSlotNetwork, removeNetwork } from './networks.ts'
 import { observeAbsence, observeContainer } from './observe.ts'
 import { checkHost } from './preflight.ts'
+import { createPulls } from './pulls.ts'
 import { addressesIn, parseRange, type SlotAddresses } from './subnets.ts'
 
 export interface DockerDriverOptions
@@ -40,6 +41,7 @@ export function createDockerDriver(options: DockerDriverOptions): ComputeDriver 
   const names = namesOf(reefId)
   const networks = { reefId, names, range: parseRange(options.network) }
   const fleet = openFleet({ ...options, names, helperImage: options.gateImage })
+  const pulls = createPulls()
   const gates = createGates({
     ...networks,
     image: options.gateImage,
@@ -65,10 +67,18 @@ export function createDockerDriver(options: DockerDriverOptions): ComputeDriver 
       locked(host, spec.slotId, async () => {
         const addresses = await ensureSlotNetwork(engine, networks, spec.slotId)
         const handle = handleOf(host, spec.slotId, addresses)
-        const image = await findImage(engine, imageOf(spec.specVersion, options.image))
+        const reference = imageOf(spec.specVersion, options.image)
+        const image = await findImage(engine, reference)
         const found = await fleet.inspect(host, spec.slotId)
-        // There is nothing to start from; `observe` says so.
-        if (!image && !found) return handle
+        if (!image && !found) {
+          // There is nothing to start from; `observe` says so, and whether it is on its way.
+          pulls.start(engine, reference, async () => {
+            const name = names.slot(spec.slotId)
+            const stillWanted = await engine.docker.listNetworks({ filters: { name: [name] } })
+            if (stillWanted.length > 0) await ensure(spec, handle)
+          })
+          return handle
+        }
         await gates.ensure(engine)
         const name = names.slot(spec.slotId)
         await runMachine({ host, reefId, name, spec, addresses, imageId: image?.id }, found)
@@ -159,7 +169,7 @@ export function createDockerDriver(options: DockerDriverOptions): ComputeDriver 
         const found = await fleet.inspect(host, slotId)
         return found
           ? observeContainer(host.engine, slotId, found, () => gates.address(host.engine))
-          : observeAbsence(host.engine, names.slot(slotId), options.image)
+          : observeAbsence(host.engine, names.slot(slotId), options.image, pulls)
       }),
     stop: (handle, { graceSeconds }) =>
       on(handle, async (host, slotId) => {

@@ -7,6 +7,7 @@ import type { GateAddress } from './gate.ts'
 import { findImage, missingImage } from './images.ts'
 import { readTail } from './logs.ts'
 import { isStopping } from './machine.ts'
+import type { PullState } from './pulls.ts'
 
 /** What a container that exists is to the core. `gate` is only asked for where an address is needed. */
 export async function observeContainer(
@@ -35,11 +36,20 @@ export async function observeContainer(
 }
 
 /** A slot that has a network and no container was asked for on a host that lacks its image. */
-export async function observeAbsence(engine: Engine, name: string, image: string): Promise<Observation> {
+export async function observeAbsence(
+  engine: Engine,
+  name: string,
+  image: string,
+  pulls: { stateOf(engine: Engine, reference: string): PullState },
+): Promise<Observation> {
   const networks = await engine.docker.listNetworks({ filters: { name: [name] } })
-  if (networks.length === 0 || (await findImage(engine, image))) return { phase: 'absent' }
+  if (networks.length === 0) return { phase: 'absent' }
+  const pull = pulls.stateOf(engine, image)
+  if (pull?.kind === 'pulling') return { phase: 'starting', pendingReason: 'pulling_image' }
+  if (await findImage(engine, image)) return { phase: 'absent' }
+  const why = pull ? ` It could not be pulled: ${pull.message}` : ''
   return {
     phase: 'failed',
-    failure: { code: 'bad_image', message: missingImage(image, engine.host.name) },
+    failure: { code: 'bad_image', message: missingImage(image, engine.host.name) + why },
   }
 }
