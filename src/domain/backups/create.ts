@@ -9,11 +9,11 @@ import { type DrillsDeps, runDrills } from './drills.ts'
 import { type BackupIntake, createIntake } from './intake.ts'
 import { createBackupKeys, type KeyPairs } from './keys.ts'
 import { createRestoreOrders, type RestoreOrders } from './restore-orders.ts'
-import type { RetentionPolicy } from './retention.ts'
 import type { BackupSchedule } from './schedule.ts'
 import { type BackupService, createBackupService } from './service.ts'
 import { createManifestSigner } from './signing.ts'
 import type { BackupStores } from './stores.ts'
+import type { RetentionTimes } from './sweep.ts'
 import { type BackupTaker, createTaker, type SlotCaller } from './take.ts'
 import { type BackupWorker, createBackupWorker } from './worker.ts'
 
@@ -39,7 +39,7 @@ export interface BackupsDeps {
   log: Logger
   /** Null: only on demand. */
   schedule: BackupSchedule | null
-  retention: Omit<RetentionPolicy, 'hasRemote'>
+  retention: RetentionTimes
   /** How long a backup waits for turns in flight before it goes on. */
   drainSeconds: number
   /** Save what each turn changed. */

@@ -37,6 +37,7 @@ interface Open {
   organization_id: string
   instance_id: string
   backup_id: string
+  owner_user_id: string
 }
 
 export function createRestoreOrders(deps: RestoreOrdersDeps): RestoreOrders {
@@ -53,6 +54,8 @@ export function createRestoreOrders(deps: RestoreOrdersDeps): RestoreOrders {
       const open = await getOpen(slotId, restoreId)
       const parts = await database.asSystem((trx) => loadParts(trx, open.backup_id))
       const userId = parts[0]?.user_id ?? ''
+      // Whatever a row says: no state of one person ever gets into the instance of another.
+      if (userId !== open.owner_user_id) throw conflict('backup_foreign', 'This backup is of another person.')
       const identity = await keys.identityOf(userId)
       if (identity === undefined)
         throw conflict(
@@ -113,21 +116,34 @@ export function createRestoreOrders(deps: RestoreOrdersDeps): RestoreOrders {
 }
 
 async function findOpen(trx: Trx, slotId: string, id: string): Promise<Open | undefined> {
-  const columns = ['id', 'organization_id', 'instance_id', 'backup_id'] as const
   const restore = await trx
     .selectFrom('restores')
-    .select(columns)
-    .where('id', '=', id)
-    .where('slot_id', '=', slotId)
-    .where('state', '=', 'ordered')
+    .innerJoin('instances', 'instances.id', 'restores.instance_id')
+    .select([
+      'restores.id',
+      'restores.organization_id',
+      'restores.instance_id',
+      'restores.backup_id',
+      'instances.owner_user_id',
+    ])
+    .where('restores.id', '=', id)
+    .where('restores.slot_id', '=', slotId)
+    .where('restores.state', '=', 'ordered')
     .executeTakeFirst()
   if (restore) return { kind: 'restore', ...restore }
   const drill = await trx
     .selectFrom('backup_drills')
-    .select(columns)
-    .where('id', '=', id)
-    .where('slot_id', '=', slotId)
-    .where('state', '=', 'running')
+    .innerJoin('instances', 'instances.id', 'backup_drills.instance_id')
+    .select([
+      'backup_drills.id',
+      'backup_drills.organization_id',
+      'backup_drills.instance_id',
+      'backup_drills.backup_id',
+      'instances.owner_user_id',
+    ])
+    .where('backup_drills.id', '=', id)
+    .where('backup_drills.slot_id', '=', slotId)
+    .where('backup_drills.state', '=', 'running')
     .executeTakeFirst()
   return drill && { kind: 'drill', ...drill }
 }

@@ -2,7 +2,13 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decideRetention, type KeptBackup, type RetentionPolicy } from './retention.ts'
 
-const policy: RetentionPolicy = { localDays: 7, remoteDays: 30, hasRemote: true, checkpoints: 2 }
+const policy: RetentionPolicy = {
+  localDays: 7,
+  remoteDays: 30,
+  hasRemote: true,
+  checkpoints: 2,
+  keepLast: true,
+}
 const dayMs = 86_400_000
 
 function full(id: string, completedAt: Date, given: Partial<KeptBackup> = {}): KeptBackup {
@@ -44,6 +50,13 @@ test('an instance that sleeps for 400 days keeps its last backup in both places'
   for (let day = 0; day < 400; day++)
     backups = apply(backups, new Date(last.completedAt.getTime() + day * dayMs))
   expect(backups).toEqual([last])
+})
+
+test('of a deleted instance nothing is left after the last day that it had to be kept', () => {
+  const last = full('last', new Date('2026-01-01T03:00:00Z'))
+  const deleted = { ...policy, keepLast: false }
+  expect(apply([last], new Date('2026-01-30T00:00:00Z'), deleted)).toHaveLength(1)
+  expect(apply([last], new Date('2026-02-01T00:00:00Z'), deleted)).toEqual([])
 })
 
 test('a backup that a drill could not restore does not count as the last good one', () => {

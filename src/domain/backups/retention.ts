@@ -19,6 +19,8 @@ export interface RetentionPolicy {
   hasRemote: boolean
   /** Checkpoints replace each other: so many of the newest stay. */
   checkpoints: number
+  /** False once the instance is deleted: then everything goes in its time, and nothing stays for ever. */
+  keepLast: boolean
 }
 
 export interface RetentionDecision {
@@ -38,7 +40,7 @@ export function decideRetention(
   policy: RetentionPolicy,
 ): RetentionDecision {
   const newestFirst = [...backups].sort((a, b) => b.completedAt.getTime() - a.completedAt.getTime())
-  const protectedIds = protect(newestFirst, policy)
+  const protectedIds = policy.keepLast ? protect(newestFirst, policy) : new Set<string>()
   const recentCheckpoints = new Set(
     newestFirst
       .filter((backup) => backup.kind === 'checkpoint')

@@ -11,6 +11,8 @@ import type { BackupTaker } from './take.ts'
 /** What people do with backups of the instances that they may see. */
 export interface BackupService {
   list(principal: Principal, instanceId: string): Promise<Backup[]>
+  /** All of the caller's own in the organization, of deleted instances too: what a new instance can be given. */
+  listOwn(principal: Principal): Promise<Backup[]>
   get(principal: Principal, backupId: string): Promise<Backup>
   /** Answers at once; `get` says when it is complete. */
   backUp(principal: Principal, instanceId: string): Promise<Backup>
@@ -108,6 +110,19 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
           .where('state', '<>', 'deleted')
           .where((where) => where.or([where('kind', '=', 'full'), where('state', '=', 'complete')]))
           .orderBy('requested_at', 'desc')
+          .limit(listMax)
+          .execute()
+        return rows.map(toBackup)
+      }),
+
+    listOwn: (principal) =>
+      database.inTenant(principal.organizationId, async (trx) => {
+        const rows = await trx
+          .selectFrom('backups')
+          .selectAll()
+          .where('user_id', '=', principal.userId)
+          .where('state', '=', 'complete')
+          .orderBy('completed_at', 'desc')
           .limit(listMax)
           .execute()
         return rows.map(toBackup)
@@ -261,7 +276,13 @@ async function chooseBackup(trx: Trx, wish: RestoreWish): Promise<BackupRow> {
           .selectFrom('backups')
           .selectAll()
           .where('id', '=', wish.backupId)
-          .where('instance_id', '=', wish.instanceId)
+          // Of an earlier instance of the same person too.
+          .where('user_id', '=', (select) =>
+            select
+              .selectFrom('instances')
+              .select('owner_user_id')
+              .where('instances.id', '=', wish.instanceId),
+          )
           .executeTakeFirst()
       : undefined
     if (!backup) throw notFound()

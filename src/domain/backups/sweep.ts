@@ -4,22 +4,33 @@ import { decideRetention, type KeptBackup, type RetentionPolicy } from './retent
 import { type BackupRow, manifestKey } from './rows.ts'
 import { type BackupStores, removeFrom } from './stores.ts'
 
+/** The part of the policy that is set; the rest depends on the instance and the stores. */
+export type RetentionTimes = Pick<RetentionPolicy, 'localDays' | 'remoteDays' | 'checkpoints'>
+
 const dayMs = 86_400_000
 
 /** Removes what is older than it has to be kept, row by row: a store that is away is asked again by the next sweep. */
 export async function applyRetention(
   database: Database,
   stores: BackupStores,
-  policy: Omit<RetentionPolicy, 'hasRemote'>,
+  policy: RetentionTimes,
   now: Date,
 ): Promise<void> {
   const rows = await database.asSystem((trx) =>
-    trx.selectFrom('backups').selectAll().where('state', '=', 'complete').orderBy('instance_id').execute(),
+    trx
+      .selectFrom('backups')
+      .innerJoin('instances', 'instances.id', 'backups.instance_id')
+      .selectAll('backups')
+      .select('instances.desired_state')
+      .where('backups.state', '=', 'complete')
+      .orderBy('backups.instance_id')
+      .execute(),
   )
   for (const backups of Map.groupBy(rows, (row) => row.instance_id).values()) {
     const { dropLocal, dropRemote } = decideRetention(backups.map(toKept), now, {
       ...policy,
       hasRemote: stores.remote !== null,
+      keepLast: backups[0]?.desired_state !== 'deleted',
     })
     for (const backup of backups) {
       const local = dropLocal.includes(backup.id)

@@ -3,9 +3,8 @@ import type { Database } from '../../db/database.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { type CopiesDeps, copyToRemote } from './copies.ts'
 import { advanceRestores } from './restore-work.ts'
-import type { RetentionPolicy } from './retention.ts'
 import type { BackupSchedule } from './schedule.ts'
-import { applyRetention, removeUnknown } from './sweep.ts'
+import { applyRetention, type RetentionTimes, removeUnknown } from './sweep.ts'
 import type { BackupTaker } from './take.ts'
 import { requestScheduled } from './timetable.ts'
 
@@ -21,7 +20,7 @@ export interface BackupWorkerDeps extends CopiesDeps {
   taker: BackupTaker
   clock: Clock
   schedule: BackupSchedule | null
-  retention: Omit<RetentionPolicy, 'hasRemote'>
+  retention: RetentionTimes
   log: Logger
   /** A drill when one is due. */
   drill(): Promise<void>

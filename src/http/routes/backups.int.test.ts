@@ -94,6 +94,21 @@ it('slots get nothing with a key that is not theirs', async () => {
   expect((await ask(`Bearer ${ada.tokens.accessToken}`)).status).toBe(401)
 })
 
+it('what was saved of a deleted instance can be put into the next one of the same person, and of nobody else', async () => {
+  const grace = await app.person('grace@example.com')
+  const first = await grace.provision()
+  const me = await grace.call<Me>('GET', '/api/me')
+  const whose = { organizationId: me.organization.id, userId: me.user.id, instanceId: first.id }
+  const backupId = await insertCompleteBackup(app.database, whose)
+  await grace.call('DELETE', '/api/deprovision')
+  await grace.call('POST', '/api/provision', {})
+  const own = await grace.call<{ backups: Backup[] }>('GET', '/api/backups')
+  expect(own.backups.map((backup) => backup.id)).toEqual([backupId])
+  const preview = await grace.call<RestorePreview>('POST', '/api/restore', { backupId, preview: true })
+  expect(preview.backup.id).toBe(backupId)
+  expect((await ada.raw('POST', '/api/restore', { backupId, preview: true })).status).toBe(404)
+})
+
 it('an alarm of one organization is not another’s, and one of the whole Reef is everybody’s', async () => {
   await app.database.asSystem((trx) =>
     trx

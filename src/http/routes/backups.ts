@@ -159,6 +159,21 @@ function registerReads(app: Server, { authenticator, backups }: BackupRouteDeps)
     (principal, { restoreId }) => backups.getRestore(principal, restoreId),
   )
   app.get(
+    '/api/backups',
+    {
+      onRequest,
+      schema: {
+        ...shared,
+        summary: 'My own backups, of instances that I deleted too',
+        response: { 200: z.object({ backups: z.array(backupSchema) }), ...errorResponses(401, 404) },
+      },
+    },
+    async ({ principal }) => {
+      requireScope(principal, 'instances:read')
+      return { backups: await backups.listOwn(principal) }
+    },
+  )
+  app.get(
     '/api/backup-alarms',
     {
       onRequest,
