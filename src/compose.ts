@@ -1,6 +1,5 @@
-import { createResolver } from './adapters/dns/resolver.ts'
+import { type Access, openAccess } from './access.ts'
 import { createIdentity } from './adapters/identity/better-auth.ts'
-import { openSecretBox } from './adapters/secret-box/open.ts'
 import { type Addresses, addressesOf } from './addresses.ts'
 import { openBackups } from './backups.ts'
 import { systemClock as clock } from './clock.ts'
@@ -19,26 +18,15 @@ import type { Authenticator } from './domain/accounts/principal.ts'
 import { noticesOfAlarms } from './domain/backups/alarms.ts'
 import { createArchive } from './domain/backups/archive.ts'
 import type { Backups } from './domain/backups/create.ts'
-import { rewrapBackupKeys } from './domain/backups/keys.ts'
-import { createDomainChecker, type DomainChecker } from './domain/domains/checker.ts'
-import { type CustomNames, createCustomNames } from './domain/domains/custom-names.ts'
 import type { Resolver } from './domain/domains/resolver.ts'
-import { createServedNames } from './domain/domains/served-names.ts'
-import { createDomainService } from './domain/domains/service.ts'
-import { startDomainSweep } from './domain/domains/sweep.ts'
 import { createEgress } from './domain/egress/service.ts'
 import { createHosts } from './domain/hosts/hosts.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
 import { createOperators } from './domain/operators/operators.ts'
 import { createOverviews } from './domain/operators/overview.ts'
-import { createSecretDelivery, type SecretDelivery } from './domain/secrets/delivery.ts'
-import { rewrapSecrets } from './domain/secrets/rewrap.ts'
-import type { SecretBox } from './domain/secrets/secret-box.ts'
-import { createSecretService } from './domain/secrets/service.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
 import { startUsageSweep } from './domain/usage/sweep.ts'
-import { createFronts, type Fronts } from './fronts.ts'
 import { attachGates, type Gates } from './gate/gates.ts'
 import { registerDashboard } from './http/dashboard.ts'
 import { listenBeside } from './http/listen-beside.ts'
@@ -46,29 +34,26 @@ import { createRateLimits, type RateLimitOptions } from './http/rate-limit.ts'
 import { registerAdminRoutes } from './http/routes/admin.ts'
 import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
 import { registerAuthRoutes } from './http/routes/auth.ts'
-import { registerDomainRoutes } from './http/routes/domains.ts'
 import { registerEgressRoutes } from './http/routes/egress.ts'
 import { registerHostRoutes } from './http/routes/hosts.ts'
-import { registerIngressRoutes } from './http/routes/ingress.ts'
 import { registerInstanceRoutes } from './http/routes/instances.ts'
 import { registerMeRoutes } from './http/routes/me.ts'
 import { registerOperationsRoutes } from './http/routes/operations.ts'
 import { registerOrganizationRoutes } from './http/routes/organizations.ts'
-import { registerSecretRoutes } from './http/routes/secrets.ts'
 import { registerSessionRoutes } from './http/routes/sessions.ts'
 import { registerVisitRoutes } from './http/routes/visits.ts'
 import { createServer, type Server } from './http/server.ts'
 import { attachUpgrades } from './http/upgrades.ts'
 import { idleSettings } from './idle-settings.ts'
 import { newId } from './ids.ts'
-import { type IngressPlan, ingressNotices, ingressPlan, ingressToken } from './ingress.ts'
+import { type IngressPlan, ingressNotices, ingressPlan } from './ingress.ts'
 import { attachLink, type Link } from './link/link.ts'
 import { type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
 import { registerModelGateway } from './models/gateway.ts'
 import { modelKey } from './models/key.ts'
 import { createProviders } from './models/providers.ts'
 import type { ListeningPorts } from './ports.ts'
-import { hostOrigin, instanceOrigin } from './proxy/address.ts'
+import { instanceOrigin } from './proxy/address.ts'
 import { createProxy, type ProxyListener } from './proxy/proxy.ts'
 import { createVisits, type Visits } from './proxy/visits.ts'
 import { attachRealtime, type Realtime } from './realtime/realtime.ts'
@@ -120,7 +105,6 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
   const proxy = openProxy(core)
   const { config, ports, log } = options
   let usageSweep: { stop(): Promise<void> } | undefined
-  let domainSweep: { stop(): Promise<void> } | undefined
   let closeBeside: (() => void) | undefined
 
   return {
@@ -135,12 +119,8 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       closeBeside = await listenBeside(server.server, await addressesBeside(core), ports.api)
       await proxy.listen(config.REEF_HOST, ports.proxy)
       await core.instances.reconciler.start()
-      void rewrapAll(core)
+      core.access.start()
       backups.worker.start()
-      domainSweep = startDomainSweep({
-        checker: core.domainChecker,
-        onError: (error) => log.warn({ err: error }, 'domains could not be looked up'),
-      })
       usageSweep = startUsageSweep({
         database: core.database,
         onError: (error) => log.warn({ err: error }, 'abandoned model calls were not closed'),
@@ -153,8 +133,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       // While links and the model gateway still answer, so that supervisors drain as they would on a person's stop.
       if (stopMachines) await core.instances.reconciler.stopAllMachines()
       await usageSweep?.stop()
-      await domainSweep?.stop()
-      core.customNames.close()
+      await core.access.stop()
       await realtime.close()
       await gates.close()
       await link.close()
@@ -184,11 +163,7 @@ interface Core {
   /** Once they are there. */
   onBackups(backups: Backups): void
   visits: Visits
-  customNames: CustomNames
-  domainChecker: DomainChecker
-  secretBox: SecretBox
-  secretDelivery: SecretDelivery
-  fronts: Fronts
+  access: Access
   originOf(slug: string): string
 }
 
@@ -196,7 +171,6 @@ async function openCore(options: ComposeOptions): Promise<Core> {
   const { config, secret, log, database, listener } = options
   const urls = addressesOf(config, options.ports)
   const nodeId = newId()
-  const secretBox = await openSecretBox(config.REEF_SECRETS_KEY_FILE, secret)
   const catalogue = modelCatalogue(config)
   const drivers = await openDrivers(
     {
@@ -252,20 +226,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
       domain: config.REEF_DOMAIN,
       proxyPublicUrl: urls.proxy,
     }),
-    fronts: createFronts({ token: ingressToken(config, secret), trusted: config.REEF_TRUSTED_PROXIES }),
-    customNames: createCustomNames({ database, listener }),
-    domainChecker: createDomainChecker({
-      database,
-      resolver: options.resolver ?? createResolver(),
-      clock,
-      domain: config.REEF_DOMAIN,
-    }),
-    secretBox,
-    secretDelivery: createSecretDelivery({
-      database,
-      box: secretBox,
-      onUnusable: (error, { id }) => log.error({ err: error, secretId: id }, 'a secret cannot be opened'),
-    }),
+    access: await openAccess({ ...options, urls, clock }),
     originOf,
   }
 }
@@ -276,7 +237,7 @@ async function openApi(
 ): Promise<{ server: Server; link: Link; gates: Gates; realtime: Realtime; backups: Backups }> {
   const { options, urls, database, listener, authenticator, instances, catalogue } = core
   const { config, secret, log } = options
-  const server = await createServer({ log, version: core.version, fronts: core.fronts })
+  const server = await createServer({ log, version: core.version, fronts: core.access.fronts })
   const upgrades = attachUpgrades(server.server)
   const link = attachLink({
     upgrades,
@@ -292,8 +253,8 @@ async function openApi(
       models: () => catalogue,
       modelKey: (slotId) => modelKey(secret, slotId),
       origins: (slug) => [core.originOf(slug)],
-      customOrigin: (hostname) => hostOrigin(urls.proxy, hostname),
-      secrets: core.secretDelivery,
+      customOrigin: core.access.customOrigin,
+      secrets: core.access.secretDelivery,
     },
   })
   const gates = attachGates({
@@ -315,24 +276,12 @@ async function openApi(
   await registerAccountRoutes(core, server)
   registerInstanceRoutes(server, { authenticator, instances: instances.service, logs: link.logs })
   registerSessionRoutes(server, { authenticator, sessions: instances.sessions })
-  const ownNames = new Set([urls.public, urls.proxy].map((url) => new URL(url).hostname))
-  registerIngressRoutes(server, {
-    names: createServedNames({
-      domain: config.REEF_DOMAIN,
-      own: ownNames,
-      slugExists: async (slug) => (await instances.targets.findBySlug(slug)) !== undefined,
-      isCustomDomain: async (hostname) => (await core.customNames.findSlug(hostname)) !== undefined,
-    }),
-  })
-  registerSecretRoutes(server, {
-    authenticator,
-    secrets: createSecretService({ database, box: core.secretBox, secret }),
-  })
+  core.access.registerRoutes(server, { authenticator, targets: instances.targets })
   const backups = await openBackups(server, {
     config,
     database,
     secret,
-    box: core.secretBox,
+    box: core.access.secretBox,
     calls: link.calls,
     instances: instances.service,
     slots: {
@@ -351,16 +300,6 @@ async function openApi(
       instances: instances.service,
       drivers: core.drivers,
       openPermitted: config.REEF_EGRESS_OPEN,
-    }),
-  })
-  registerDomainRoutes(server, {
-    authenticator,
-    domains: createDomainService({
-      database,
-      checker: core.domainChecker,
-      clock,
-      names: { domain: config.REEF_DOMAIN, own: ownNames },
-      originOf: (hostname) => hostOrigin(urls.proxy, hostname),
     }),
   })
   registerVisitRoutes(server, { authenticator, visits: core.visits })
@@ -440,8 +379,8 @@ function openProxy(core: Core): ProxyListener {
     domain: config.REEF_DOMAIN,
     publicUrl: core.urls.proxy,
     dashboardUrl: core.urls.public,
-    fronts: core.fronts,
-    findCustomSlug: (hostname) => core.customNames.findSlug(hostname),
+    fronts: core.access.fronts,
+    findCustomSlug: core.access.customNames.findSlug,
     dashboardOrigins: core.urls.dashboardOrigins,
     localOpenclaw: config.REEF_LOCAL_OPENCLAW
       ? { url: config.REEF_LOCAL_OPENCLAW, token: config.REEF_LOCAL_OPENCLAW_TOKEN }
@@ -469,14 +408,4 @@ async function noticesOf(core: Core): Promise<string[]> {
     ...problems.map((check) => `${check.name}: ${check.detail}`),
     ...(await noticesOfAlarms(core.database)),
   ]
-}
-
-/** In the background: what is still under an older key opens all the same. */
-async function rewrapAll({ database, secretBox: box, options: { log } }: Core): Promise<void> {
-  const onUnusable = (error: unknown, id: string) =>
-    log.error({ err: error, id }, 'a sealed value keeps an old key')
-  const deps = { database, box, onUnusable }
-  await Promise.all([rewrapSecrets(deps), rewrapBackupKeys(deps)]).catch((error) =>
-    log.warn({ err: error }, 'sealed values were not brought under the newest key'),
-  )
 }
