@@ -1,6 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Backup, Instance } from '../../api/types.ts'
+import { useInstanceChange } from '../../app/instance-actions.ts'
+import { isAsleep } from '../../app/instance-state.ts'
 import { useMe } from '../../app/use-me.ts'
 import { Card, EmptyState } from '../../ui/card.tsx'
 import { ErrorNotice } from '../../ui/notice.tsx'
@@ -23,6 +25,7 @@ function Backups({ instance }: { instance: Instance }) {
   const backups = useQuery(backupsQuery(instance.id))
   const [restoring, setRestoring] = useState<Backup>()
   const lastRestore = useLastRestore(instance.id)
+  const change = useInstanceChange(instance.id)
   const { restoreId } = lastRestore
   return (
     <>
@@ -60,6 +63,8 @@ function Backups({ instance }: { instance: Instance }) {
           onBegun={(restore) => {
             setRestoring(undefined)
             lastRestore.watch(restore)
+            // Only a machine that is awake can save what it has and take the backup in.
+            if (isAsleep(instance)) change.mutate('start')
           }}
         />
       )}
