@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
+import { notify } from '../../db/notify.ts'
 import type { Rung } from '../../db/tables/idle.ts'
 import type { ComputeCapabilities } from './compute.ts'
 import { decideRung, type IdleFacts, type IdleTimes } from './idle.ts'
@@ -133,5 +134,7 @@ export async function wake(trx: Trx, instanceId: string, who: 'person' | 'progra
     .where('rung', '<>', 'active')
     .returning('id')
     .executeTakeFirst()
+  // Settling tells only of a new status, and one that was just about to fall asleep gets none.
+  if (woken) await notify(trx, 'instance_changed', instanceId)
   return woken !== undefined
 }
