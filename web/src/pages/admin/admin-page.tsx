@@ -58,7 +58,7 @@ function Figures({ overview }: { overview: Overview }) {
         <Figure
           label="Driver"
           value={overview.driver}
-          note={`${overview.controlPlanes.length} control planes`}
+          note={`${overview.controlPlanes.length} control ${overview.controlPlanes.length === 1 ? 'plane' : 'planes'}`}
         />
       </dl>
     </Card>

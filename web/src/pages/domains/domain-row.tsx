@@ -37,7 +37,7 @@ export function DomainRow({ domain, instanceId }: { domain: Domain; instanceId: 
                 Looked up <RelativeTime at={domain.checkedAt} />
               </>
             ) : (
-              'Not looked up yet'
+              'Looked up in a moment'
             )}
             {domain.state === 'pending' && '; this goes on by itself'}
           </p>
