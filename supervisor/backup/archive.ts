@@ -32,10 +32,10 @@ export interface ArchiveSums {
   files: { count: number; digest: string }
 }
 
-/** Fast enough for one core beside OpenClaw, and already well below what gzip makes of the same state. */
-const compressionLevel = 6
-/** 2^22 bytes: what bounds the memory of both ends. */
-const windowLog = 22
+/** Twice as fast as level 6, which saves two percent more: OpenClaw needs the processor for its turns. */
+const compressionLevel = 3
+/** 2^21 bytes: part of what bounds the memory of both ends. */
+const windowLog = 21
 
 /**
  * tar, zstd, age, in one pass: `deliver` gets the encrypted bytes as a stream, and what was written is counted and

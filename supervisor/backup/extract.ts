@@ -22,7 +22,7 @@ const headerSchema = z.object({
   removed: z.array(z.string()),
 })
 const headerBytesMax = 4 * 1024 * 1024
-/** As the writer's: a frame that asks for more memory was not written by us. */
+/** The writer's and a little: a frame that asks for more memory was not written by us. */
 const windowLogMax = 22
 /** What a restore may write; everything else of a slot's directory is the supervisor's own. */
 const roots = ['state', 'workspace', configName]
