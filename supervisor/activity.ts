@@ -22,7 +22,7 @@ const humanMethods = new RegExp(
     'openclaw\\.chat',
     'chat\\.(send|abort|inject)',
     'sessions\\.(create|send|patch|patchMany|delete|reset|fork|rewind|compact|abort|steer|move|dispatch)',
-    'sessions\\.(branches\\.switch|companion\\.ask|groups\\.(put|update|rename|delete))',
+    'sessions\\.(branches\\.switch|companion\\.ask|observer\\.ask|files\\.set|storage\\.run|github\\.publish|groups\\.(put|update|rename|delete))',
     'session\\.typing',
     'talk\\.(session\\.(create|appendAudio|steer)|client\\.(create|steer|transcript))',
     'terminal\\.(open|create|input|write|upload)',
