@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
 import type { Logger } from '../../telemetry/log.ts'
@@ -12,10 +13,12 @@ export interface RestoreWorkDeps {
 
 /** A state that was never saved and does not run cannot be secured, nor is there anything to lose. */
 const nothingToSecure = 'instance_not_running'
+const openHoursMax = 6
 const underway = new Set<string>()
 
 /** Moves every restore on that a person has asked for: first what is there now is secured, then the machine is told. */
 export async function advanceRestores(deps: RestoreWorkDeps): Promise<void> {
+  await deps.database.asSystem(endForgotten)
   const securing = await deps.database.asSystem((trx) =>
     trx.selectFrom('restores').selectAll().where('state', '=', 'securing').execute(),
   )
@@ -25,6 +28,25 @@ export async function advanceRestores(deps: RestoreWorkDeps): Promise<void> {
     void secure(deps, restore.id, restore.instance_id)
       .catch((error: unknown) => deps.log.warn({ err: error, restoreId: restore.id }, 'a restore waits'))
       .finally(() => underway.delete(restore.id))
+  }
+}
+
+/** A machine that never says what came of it must not stand in the way of another restore for ever. */
+async function endForgotten(trx: Trx): Promise<void> {
+  const ended = await trx
+    .updateTable('restores')
+    .set({
+      state: 'failed',
+      message: 'The machine did not say within six hours what came of it. Look at its log, then try again.',
+      finished_at: databaseNow,
+    })
+    .where('state', 'in', ['securing', 'ordered'])
+    .where(sql<boolean>`requested_at < clock_timestamp() - make_interval(hours => ${openHoursMax})`)
+    .returning(['slot_id', 'instance_id'])
+    .execute()
+  for (const { slot_id, instance_id } of ended) {
+    if (slot_id) await notify(trx, 'slot_changed', slot_id)
+    await notify(trx, 'instance_changed', instance_id)
   }
 }
 

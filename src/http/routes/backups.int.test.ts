@@ -3,7 +3,7 @@ import { insertCompleteBackup } from '../../../test/backups/support/rows.ts'
 import { startTestApp, type TestApp } from '../../../test/support/app.ts'
 import type { Me, TestClient } from '../../../test/support/client.ts'
 import type { Backup } from '../../domain/backups/backup.ts'
-import type { RestorePreview } from '../../domain/backups/service.ts'
+import type { RestorePreview } from '../../domain/backups/restore-choice.ts'
 
 let app: TestApp
 let ada: TestClient
