@@ -128,8 +128,26 @@ export function createRestores(deps: RestoresDependencies): Restores {
     await report(id)
   }
 
+  /** Undefined when there will never be one: the key was destroyed, or the backup is not kept any more. */
+  async function fetchOrder(id: string): Promise<RestoreOrder | undefined> {
+    try {
+      return restoreOrderSchema.parse(await control.call('GET', `/restores/${id}`))
+    } catch (error) {
+      if (!(error instanceof ControlRefused && error.status === 409)) throw error
+      await note({
+        id,
+        stage: 'failed',
+        had: [],
+        message: `Nothing was changed. ${error.message}`,
+        drill: false,
+      })
+      return undefined
+    }
+  }
+
   async function begin(id: string): Promise<void> {
-    const order = restoreOrderSchema.parse(await control.call('GET', `/restores/${id}`))
+    const order = await fetchOrder(id)
+    if (!order) return
     let stopped = false
     try {
       await prepare(order)

@@ -245,6 +245,17 @@ it('refuses the backup of another person, even when a row says that it is theirs
   expect(timesOf(directory)).toEqual(all('now'))
 })
 
+it('says so when the backup is not kept any more, instead of waiting for it', async () => {
+  const other = (await pipeline.intake.offerCheckpoint(slot.slotId, null)) as BackupOrder
+  const id = await orderRestore({ backupId: other.backupId })
+  await restoresOf().apply(id)
+  expect(await outcomeOf(id)).toEqual({
+    state: 'failed',
+    message: expect.stringContaining('not kept any more'),
+  })
+  expect(timesOf(directory)).toEqual(all('now'))
+})
+
 it('once the person is deleted there is no key, and nobody can restore their backups', async () => {
   const other = await insertOwnedSlot(database)
   const state = createSlotState()
