@@ -49,6 +49,7 @@ export async function openBackups(server: Server, deps: OpenBackupsDeps): Promis
     },
     drainSeconds: config.REEF_BACKUP_DRAIN_SECONDS,
     checkpoints: config.REEF_BACKUP_CHECKPOINTS,
+    bytesMax: config.REEF_BACKUP_GIBIBYTES_MAX * 2 ** 30,
     drills: { slots: deps.slots, everyDays: config.REEF_BACKUP_DRILL_DAYS },
     start: deps.instances.start,
   })

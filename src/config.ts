@@ -240,6 +240,11 @@ const schema = z.strictObject({
     .min(0)
     .default(7)
     .describe('How often the newest backup of each instance is restored on trial, in days (0: never).'),
+  REEF_BACKUP_GIBIBYTES_MAX: z.coerce
+    .number()
+    .positive()
+    .default(50)
+    .describe('Largest backup of an instance, compressed, that is kept.'),
   REEF_BACKUP_S3_BUCKET: z
     .string()
     .optional()

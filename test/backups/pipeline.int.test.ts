@@ -120,7 +120,7 @@ describe('under write load', () => {
   let pipeline: BackupPipeline
   let writer: ChildProcess
   beforeAll(async () => {
-    pipeline = await startPipeline({ database })
+    pipeline = await startPipeline({ database, checkpoints: count })
     writer = spawn(process.execPath, [programs.writer, state.directory], { stdio: 'inherit' })
   })
   afterAll(async () => {

@@ -13,7 +13,7 @@ import type { BackupSchedule } from './schedule.ts'
 import { type BackupService, createBackupService } from './service.ts'
 import { createManifestSigner } from './signing.ts'
 import type { BackupStores } from './stores.ts'
-import type { RetentionTimes } from './sweep.ts'
+import { applyRetention, type RetentionTimes } from './sweep.ts'
 import { type BackupTaker, createTaker, type SlotCaller } from './take.ts'
 import { type BackupWorker, createBackupWorker } from './worker.ts'
 
@@ -42,6 +42,7 @@ export interface BackupsDeps {
   retention: RetentionTimes
   /** How long a backup waits for turns in flight before it goes on. */
   drainSeconds: number
+  bytesMax: number
   /** Save what each turn changed. */
   checkpoints: boolean
   drills: Pick<DrillsDeps, 'slots' | 'everyDays'>
@@ -75,7 +76,14 @@ export function createBackups(deps: BackupsDeps): Backups {
       keys,
       signer,
       checkpoints: deps.checkpoints,
-      onComplete: () => worker.kick(),
+      bytesMax: deps.bytesMax,
+      onComplete: (instanceId) => {
+        worker.kick()
+        // At once, since every turn brings a checkpoint that replaces another.
+        applyRetention(database, stores, deps.retention, deps.clock.now(), instanceId).catch(
+          (error: unknown) => log.warn({ err: error }, 'old checkpoints were not removed'),
+        )
+      },
     }),
     restores: createRestoreOrders({
       database,

@@ -35,7 +35,9 @@ export interface BackupIntakeDeps {
   signer: ManifestSigner
   checkpoints: boolean
   /** A backup is complete: copies, retention and whoever waits for it can go on. */
-  onComplete(backupId: string): void
+  onComplete(instanceId: string): void
+  /** More than this, encrypted, no backup may be: whatever goes on in an instance, this machine's disk is not its. */
+  bytesMax: number
 }
 
 export function createIntake(deps: BackupIntakeDeps): BackupIntake {
@@ -97,6 +99,13 @@ export function createIntake(deps: BackupIntakeDeps): BackupIntake {
       const backup = await getRunning(slotId, backupId)
       if (backup.state !== 'running')
         throw conflict('backup_over', `This backup is ${backup.state}: it takes nothing more.`)
+      if (offset + part.length > deps.bytesMax) {
+        await stores.local.discard(backup.id)
+        throw conflict(
+          'backup_too_large',
+          'The backup is larger than this Reef keeps. Remove what is not needed, or raise REEF_BACKUP_GIBIBYTES_MAX.',
+        )
+      }
       try {
         return { bytes: await stores.local.append(backup.id, offset, part) }
       } catch (error) {
@@ -131,7 +140,7 @@ export function createIntake(deps: BackupIntakeDeps): BackupIntake {
           .execute()
         await notify(trx, 'instance_changed', backup.instance_id)
       })
-      deps.onComplete(backup.id)
+      deps.onComplete(backup.instance_id)
     },
   }
 }

@@ -15,6 +15,8 @@ export async function applyRetention(
   stores: BackupStores,
   policy: RetentionTimes,
   now: Date,
+  /** One instance alone, or all. */
+  instanceId?: string,
 ): Promise<void> {
   const rows = await database.asSystem((trx) =>
     trx
@@ -23,6 +25,7 @@ export async function applyRetention(
       .selectAll('backups')
       .select('instances.desired_state')
       .where('backups.state', '=', 'complete')
+      .$if(instanceId !== undefined, (query) => query.where('backups.instance_id', '=', instanceId as string))
       .orderBy('backups.instance_id')
       .execute(),
   )

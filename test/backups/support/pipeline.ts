@@ -37,6 +37,9 @@ export interface BackupPipelineOptions {
   remote?: BlobStore
   calls?: SlotCaller
   onRequest?(): void
+  bytesMax?: number
+  /** How many are kept. */
+  checkpoints?: number
   wrap?(local: BlobStore & DraftStore): BlobStore & DraftStore
 }
 
@@ -55,9 +58,10 @@ export async function startPipeline(options: BackupPipelineOptions): Promise<Bac
     clock: systemClock,
     log,
     schedule: null,
-    retention: { localDays: 7, remoteDays: 30, checkpoints: 2 },
+    retention: { localDays: 7, remoteDays: 30, checkpoints: options.checkpoints ?? 2 },
     drainSeconds: 0,
     checkpoints: true,
+    bytesMax: options.bytesMax ?? 2 ** 30,
     drills: { slots: { driver: 'fake', specVersion: 'test' }, everyDays: 0 },
     start: () => Promise.reject(new Error('nothing can be started here')),
   })
