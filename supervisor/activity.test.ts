@@ -125,6 +125,11 @@ describe('nextWakeOf', () => {
     expect(nextWakeOf({ jobs: [job(1_000, { ...heartbeat, lastRunStatus: 'ok' })] })?.getTime()).toBe(1_000)
   })
 
+  it('leaves out what OpenClaw tidies up by itself', () => {
+    const declarationKey = 'memory-core:memory-dreaming-promotion'
+    expect(nextWakeOf({ jobs: [job(1_000, { declarationKey }), job(2_000)] })?.getTime()).toBe(2_000)
+  })
+
   it('knows nothing from an answer that it does not understand', () => {
     expect(nextWakeOf({ jobs: 'none' })).toBeNull()
   })

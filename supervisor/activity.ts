@@ -52,6 +52,7 @@ const jobsSchema = z.looseObject({
   jobs: z.array(
     z.looseObject({
       enabled: z.boolean().default(true),
+      declarationKey: z.string().nullish(),
       payload: z.looseObject({ kind: z.string() }).nullish(),
       nextRunAtMs: z.number().nullish(),
       lastRunStatus: z.string().nullish(),
@@ -74,11 +75,15 @@ export function nextWakeOf(cronList: unknown): Date | null {
   for (const job of parsed.data.jobs) {
     const at = job.nextRunAtMs ?? job.state?.nextRunAtMs
     const last = job.lastRunStatus ?? job.state?.lastRunStatus
+    if (housekeeping.test(job.declarationKey ?? '')) continue
     if (!job.enabled || !at || (job.payload?.kind === 'heartbeat' && last === 'skipped')) continue
     if (next === null || at < next) next = at
   }
   return next === null ? null : new Date(next)
 }
+
+/** OpenClaw's own tidying of memory and skills can wait until somebody needs it awake anyway. */
+const housekeeping = /^(memory-core|skills?|skill-workshop)\b/
 
 /** A job that was added just before the instance falls asleep must be known by then. */
 const askEveryMs = 20_000

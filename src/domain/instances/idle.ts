@@ -30,6 +30,8 @@ export interface IdleFacts {
   rungSince: Date
   /** It serves. One that is still starting is not idle, however long it takes. */
   serving: boolean
+  /** Since when it has served; whoever waited for a boot has had nothing of it before. */
+  servingSince: Date
   turnsInFlight: number
   /** When its supervisor last reported; null for never. Who is not heard of is not judged. */
   heardAt: Date | null
@@ -101,7 +103,7 @@ function decideAwake(facts: IdleFacts, rungs: SleepRung[], times: IdleTimes, now
     return stay(addSeconds(now, silenceSecondsMax))
   const patience = Math.min(...rungs.map((rung) => times[rung] as number)) // possibleRungs left no null
   const attended = facts.lastActiveAt >= facts.rungSince
-  const restsSince = latest(facts.lastActiveAt, facts.rungSince, facts.busyAt)
+  const restsSince = latest(facts.lastActiveAt, facts.rungSince, facts.servingSince, facts.busyAt)
   const restAt = addSeconds(restsSince, attended ? patience : Math.min(patience, unattendedSeconds))
   if (restAt > now) return stay(restAt)
   const { nextWakeAt } = facts

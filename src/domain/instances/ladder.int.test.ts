@@ -49,7 +49,8 @@ describe('the idle ladder', () => {
   const idleFor = (seconds: number) =>
     database.asSystem((trx) =>
       sql`update instances set next_reconcile_at = now(), last_active_at = now() - make_interval(secs => ${seconds}),
-        rung_since = now() - make_interval(secs => ${seconds})`.execute(trx),
+        rung_since = now() - make_interval(secs => ${seconds}),
+        running_since = running_since - make_interval(secs => ${seconds})`.execute(trx),
     )
   const never = { suspended: null, frozen: null, frozen_on_disk: null, stopped: null }
 

@@ -51,7 +51,7 @@ export async function stepOnLadder(
 
 async function factsOf(
   trx: Trx,
-  instance: InstanceRow,
+  instance: InstanceRow & { now: Date },
   slot: LoadedSlot | null,
   { archive }: LadderOptions,
 ): Promise<IdleFacts> {
@@ -59,6 +59,7 @@ async function factsOf(
     rung: instance.rung,
     rungSince: instance.rung_since,
     serving: slot !== null && slot.wanted === 'running' && slot.failure_code === null && serves(slot),
+    servingSince: instance.running_since ?? instance.now,
     turnsInFlight: slot?.turns_in_flight ?? 0,
     heardAt: slot?.heartbeat_at ?? null,
     busyAt: slot?.busy_at ?? null,
