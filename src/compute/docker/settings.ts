@@ -18,7 +18,7 @@ export function dockerSettings(config: Pick<Config, DockerKeys>, controlUrl: str
 const plans = {
   /** OpenClaw with the memory that it was measured to need. */
   standard: { memoryMebibytes: 2048, cpus: 2, pids: 512 },
-  /** With a bounded heap; see docs/reference/docker-hardening.md for what was measured. */
+  /** With a bounded heap (profile.ts): it boots and takes its first turns in this, with next to nothing to spare. */
   lean: { memoryMebibytes: 1280, cpus: 1, pids: 256 },
 } satisfies Record<string, SlotSpec['limits']>
 
