@@ -17,6 +17,7 @@ describe.skipIf(!chromium)('the pages of an instance', { timeout: 120_000 }, () 
   let ui: ReturnType<typeof dashboard>
   let states: ReturnType<typeof instanceStates>
   const errors: string[] = []
+  let listed = 0
   const tab = (name: string) => page.getByRole('navigation', { name: 'Instance' }).getByRole('link', { name })
   const item = (name: string | RegExp) => page.getByRole('listitem', { name })
   const dialog = () => page.getByRole('dialog')
@@ -29,6 +30,15 @@ describe.skipIf(!chromium)('the pages of an instance', { timeout: 120_000 }, () 
     page = await browser.newPage({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' })
     page.setDefaultTimeout(10_000)
     page.on('pageerror', (error) => errors.push(error.message))
+    // Nobody in a pretended machine answers; what a real one would, and how often it is asked, which wakes it.
+    await page.route('**/api/sessions/*/conversations', (route) => {
+      if (route.request().method() !== 'GET') return route.continue()
+      listed += 1
+      return route.fulfill({
+        headers: { 'access-control-allow-origin': app.url },
+        json: { conversations: [] },
+      })
+    })
     ui = dashboard(page, app.url)
     await ui.signUp({ name: 'Ada Lovelace', email: 'ada@example.com', password: 'correct horse battery' })
     await ui.launch()
@@ -220,17 +230,21 @@ describe.skipIf(!chromium)('the pages of an instance', { timeout: 120_000 }, () 
       await card.getByText('No running time', { exact: false }).waitFor()
       await page.getByRole('navigation', { name: 'Main' }).getByText('Asleep').waitFor()
       await states.deepen('frozen_on_disk')
+      const before = listed
       await page.reload()
       await card.getByText('Asleep, its memory on disk').waitFor()
       await card.getByText('in 2 hours, for what it has planned').waitFor()
       await lookAt(page, 'asleep')
+      expect(listed).toBe(before)
     })
 
     it('opens the chat of a sleeping instance, which stays asleep until it is written to', async () => {
       await ui.goTo('Chat')
+      const before = listed
       await page.getByText('It wakes with your first message, within a few seconds.').waitFor()
       await ui.message.waitFor()
       await lookAt(page, 'chat-asleep')
+      expect(listed).toBe(before)
       await page.getByRole('navigation', { name: 'Main' }).getByText('Asleep').waitFor()
     })
 
@@ -238,6 +252,9 @@ describe.skipIf(!chromium)('the pages of an instance', { timeout: 120_000 }, () 
       await ui.message.fill('hello')
       await ui.message.press('Enter')
       await page.getByRole('navigation', { name: 'Main' }).getByText('Running').waitFor()
+      // Gives up the message, which would wait for an answer and wake it again.
+      await page.reload()
+      await ui.message.waitFor()
     })
 
     it('wakes it when a person says so', async () => {

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { SquarePen, Trash2 } from 'lucide-react'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import type { ConversationsClient } from '../../api/conversations.ts'
 import { messageOf } from '../../api/errors.ts'
 import type { Conversation } from '../../api/types.ts'
@@ -45,7 +45,12 @@ function Rows({ client }: { client: ConversationsClient }) {
   const [deleting, setDeleting] = useState<Conversation>()
   const { instance } = useMe()
   const awake = instance !== null && isAwake(instance)
+  const queryClient = useQueryClient()
   const list = useQuery({ ...conversationListQuery(client), enabled: awake })
+  // A second try that is still to come would wake what has fallen asleep since the first.
+  useEffect(() => {
+    if (!awake) void queryClient.cancelQueries({ queryKey: conversationKeys(client).list })
+  }, [awake, client, queryClient])
   if (!list.data && !awake)
     return (
       <p className="px-2.5 text-[0.8125rem] text-ink-faint">They are back when your OpenClaw is awake.</p>
