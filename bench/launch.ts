@@ -1,4 +1,5 @@
 import { signUp, type TestClient } from '../test/support/client.ts'
+import { readReefId, removeOwn } from '../test/support/docker.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startReefProcess } from '../test/support/reef-process.ts'
 import { readFirstToken, startColdOpenClaw, startInstantModel } from './support/cold-openclaw.ts'
@@ -74,7 +75,9 @@ try {
     cold.push(await measureCold(model.url))
   }
 } finally {
+  const reefId = driver === 'docker' ? await readReefId(reef.dataDirectory) : undefined
   await reef.close()
+  if (reefId) await removeOwn(reefId)
   model.server.close()
 }
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { overviewSchema } from '../../src/http/schemas/admin.ts'
 import { signUp, type TestClient } from '../../test/support/client.ts'
+import { readReefId, removeOwn } from '../../test/support/docker.ts'
 import { type ReefProcess, startReefProcess } from '../../test/support/reef-process.ts'
 import { readFirstToken, startInstantModel } from './cold-openclaw.ts'
 
@@ -49,7 +50,9 @@ export async function startDockerReef(environment: Record<string, string>): Prom
       }
     },
     close: async () => {
+      const reefId = await readReefId(process.dataDirectory)
       await process.close()
+      await removeOwn(reefId)
       model.server.close()
     },
   }

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createDockerDriver, type DockerDriverOptions } from '../../src/compute/docker/driver.ts'
 import { parseHosts } from '../../src/compute/docker/host-address.ts'
+import { readSecretFile } from '../../src/data-directory.ts'
 import type { ComputeDriver } from '../../src/domain/instances/compute.ts'
+import { openRootSecret } from '../../src/secrets.ts'
 
 const run = promisify(execFile)
 const standIn = fileURLToPath(new URL('./stand-in-supervisor.ts', import.meta.url))
@@ -98,7 +100,16 @@ export async function openTestReef(range: string): Promise<TestReef> {
   }
 }
 
-async function removeOwn(reefId: string): Promise<void> {
+/** The mark that a Reef with this data directory puts on what it makes. */
+export async function readReefId(dataDirectory: string): Promise<string> {
+  return openRootSecret(await readSecretFile(dataDirectory))
+    .deriveKey('reef id')
+    .toString('hex')
+    .slice(0, 12)
+}
+
+/** Removes every container, network and volume that carries a Reef's mark. */
+export async function removeOwn(reefId: string): Promise<void> {
   const filter = ['--filter', `label=reef.id=${reefId}`]
   const lines = async (...argv: string[]) => (await docker(...argv, ...filter)).split('\n').filter(Boolean)
   for (const id of await lines('ps', '--all', '--quiet')) await dockerOrNot('rm', '--force', id)

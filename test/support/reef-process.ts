@@ -34,6 +34,7 @@ export async function startReefProcess(environment: Record<string, string> = {})
   let child: ChildProcess
   let output = ''
   const urls = { url: '', proxyUrl: '' }
+  const port = environment.REEF_PORT
 
   const start = async (changed: Record<string, string> = {}): Promise<void> => {
     output = ''
@@ -55,7 +56,8 @@ export async function startReefProcess(environment: Record<string, string> = {})
       })
     const deadline = Date.now() + startMillisecondsMax
     for (;;) {
-      const url = /http:\/\/[\w.:-]+/.exec(output)?.[0]
+      // Behind an ingress it prints the public address; the API's own answers plain HTTP all the same.
+      const url = port ? ready(output, port) : /http:\/\/[\w.:-]+/.exec(output)?.[0]
       if (url && (await fetch(`${url}/readyz`).catch(() => undefined))?.ok) {
         const info = (await (await fetch(`${url}/api/info`)).json()) as { proxyUrl: string }
         Object.assign(urls, { url, proxyUrl: info.proxyUrl })
@@ -104,6 +106,10 @@ export async function startReefProcess(environment: Record<string, string> = {})
       else await rm(dataDirectory, { recursive: true, force: true })
     },
   }
+}
+
+function ready(output: string, port: string): string | undefined {
+  return output.includes('Reef is ready') ? `http://127.0.0.1:${port}` : undefined
 }
 
 /** The last lines of Reef's own log, for the message of a failing test. */

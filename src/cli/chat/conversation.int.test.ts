@@ -9,7 +9,15 @@ const sessionId = '0199c0de-0000-7000-8000-000000000001'
 const at = '2026-01-01T00:00:00.000Z'
 const instance = {
   ...{ id: '0199c0de-0000-7000-8000-000000000002', name: 'OpenClaw', slug: 'ada', desiredState: 'running' },
-  ...{ reason: null, sleep: null, steps: [], actions: [], driver: 'fake', isolation: 'none', url: 'http://ada.localhost' },
+  ...{
+    reason: null,
+    sleep: null,
+    steps: [],
+    actions: [],
+    driver: 'fake',
+    isolation: 'none',
+    url: 'http://ada.localhost',
+  },
   ...{
     openclawVersion: null,
     memoryBytes: null,

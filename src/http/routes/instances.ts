@@ -117,6 +117,12 @@ function registerActionRoutes(app: Server, { authenticator, instances }: Instanc
       },
     })
   }
+  register(
+    'POST',
+    '/api/instances/:instanceId/upgrade',
+    'Back it up and upgrade it to the newest software; rolled back by itself if it does not become healthy',
+    instances.upgrade,
+  )
   register('POST', '/api/instances/:instanceId/start', 'Start or wake it', instances.start)
   register(
     'POST',
