@@ -1,5 +1,5 @@
 import { type Access, openAccess } from './access.ts'
-import { createIdentity } from './adapters/identity/better-auth.ts'
+import { openAccounts } from './accounts.ts'
 import { type Addresses, addressesOf } from './addresses.ts'
 import { openBackups } from './backups.ts'
 import { systemClock as clock } from './clock.ts'
@@ -8,38 +8,24 @@ import { openDrivers } from './compute/registry.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/database.ts'
 import type { Listener } from './db/listen.ts'
-import { createAccounts } from './domain/accounts/accounts.ts'
-import { createApiKeys } from './domain/accounts/api-keys.ts'
 import { createAuthenticator } from './domain/accounts/authenticator.ts'
-import { createInvitations } from './domain/accounts/invitations.ts'
-import { createMembers } from './domain/accounts/members.ts'
-import { createOrganizations } from './domain/accounts/organizations.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
 import { noticesOfAlarms } from './domain/backups/alarms.ts'
 import { createArchive } from './domain/backups/archive.ts'
 import type { Backups } from './domain/backups/create.ts'
 import type { Resolver } from './domain/domains/resolver.ts'
 import { createEgress } from './domain/egress/service.ts'
-import { createHosts } from './domain/hosts/hosts.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
-import { createOperators } from './domain/operators/operators.ts'
-import { createOverviews } from './domain/operators/overview.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
 import { startUsageSweep } from './domain/usage/sweep.ts'
 import { attachGates, type Gates } from './gate/gates.ts'
 import { registerDashboard } from './http/dashboard.ts'
 import { listenBeside } from './http/listen-beside.ts'
-import { createRateLimits, type RateLimitOptions } from './http/rate-limit.ts'
-import { registerAdminRoutes } from './http/routes/admin.ts'
-import { registerApiKeyRoutes } from './http/routes/api-keys.ts'
-import { registerAuthRoutes } from './http/routes/auth.ts'
+import type { RateLimitOptions } from './http/rate-limit.ts'
 import { registerEgressRoutes } from './http/routes/egress.ts'
-import { registerHostRoutes } from './http/routes/hosts.ts'
 import { registerInstanceRoutes } from './http/routes/instances.ts'
-import { registerMeRoutes } from './http/routes/me.ts'
 import { registerOperationsRoutes } from './http/routes/operations.ts'
-import { registerOrganizationRoutes } from './http/routes/organizations.ts'
 import { registerSessionRoutes } from './http/routes/sessions.ts'
 import { registerVisitRoutes } from './http/routes/visits.ts'
 import { createServer, type Server } from './http/server.ts'
@@ -273,7 +259,17 @@ async function openApi(
     listener,
     allowedOrigins: () => urls.dashboardOrigins,
   })
-  await registerAccountRoutes(core, server)
+  await openAccounts(server, {
+    database,
+    secret,
+    clock,
+    authenticator,
+    drivers: core.drivers,
+    instances: instances.service,
+    publicUrl: urls.public,
+    poolSize: config.POOL_SIZE,
+    rateLimits: options.rateLimits,
+  })
   registerInstanceRoutes(server, { authenticator, instances: instances.service, logs: link.logs })
   registerSessionRoutes(server, { authenticator, sessions: instances.sessions })
   core.access.registerRoutes(server, { authenticator, targets: instances.targets })
@@ -331,39 +327,6 @@ async function openApi(
     connectTo: () => [urls.proxy, urls.public.replace(/^http/, 'ws')],
   })
   return { server, link, gates, realtime, backups }
-}
-
-async function registerAccountRoutes(core: Core, server: Server): Promise<void> {
-  const { database, authenticator, options, urls } = core
-  const { secret } = options
-  const identity = await createIdentity({ database, secret })
-  const accounts = createAccounts({ database, identity, secret, clock })
-  const rateLimits = createRateLimits({
-    database,
-    ...(options.rateLimits ? { limits: options.rateLimits } : {}),
-  })
-  const publicUrl = () => urls.public
-  registerAuthRoutes(server, { accounts, rateLimits, publicUrl })
-  registerOrganizationRoutes(server, {
-    authenticator,
-    organizations: createOrganizations({ database, clock }),
-    members: createMembers({ database, clock }),
-    invitations: createInvitations({ database, clock }),
-    publicUrl,
-  })
-  registerApiKeyRoutes(server, { authenticator, apiKeys: createApiKeys({ database, clock }) })
-  const operators = createOperators(database)
-  registerMeRoutes(server, { authenticator, accounts, instances: core.instances.service, operators })
-  registerAdminRoutes(server, {
-    authenticator,
-    operators,
-    overviews: createOverviews({ database, drivers: core.drivers, poolSize: options.config.POOL_SIZE }),
-  })
-  registerHostRoutes(server, {
-    authenticator,
-    operators,
-    hosts: createHosts({ database, drivers: core.drivers }),
-  })
 }
 
 function openProxy(core: Core): ProxyListener {

@@ -15,6 +15,8 @@ const closedToTenants = [
   'rate_limits',
   'nodes',
   'backup_keys',
+  'hosts',
+  'operators',
   'slots',
   'migrations',
   'installation',

@@ -3,6 +3,7 @@ import type { Engine } from './engine.ts'
 import { engineMessage, isStatus } from './errors.ts'
 import { withLock } from './locks.ts'
 import { labels, type Names } from './names.ts'
+import { refuseBroadcasts } from './reverse-path.ts'
 import { type AddressRange, addressesIn, freePlaces, type SlotAddresses, subnetAt } from './subnets.ts'
 
 export interface NetworkDeps {
@@ -15,9 +16,14 @@ export interface NetworkDeps {
  * The slot's own network. The host gets no address on it and it has no way out, so an instance reaches nothing but the
  * gate, which is connected to it too.
  */
-export function ensureSlotNetwork(engine: Engine, deps: NetworkDeps, slotId: string): Promise<SlotAddresses> {
-  return ensureNetwork(engine, deps, {
-    name: deps.names.slot(slotId),
+export async function ensureSlotNetwork(
+  engine: Engine,
+  deps: NetworkDeps,
+  slotId: string,
+): Promise<SlotAddresses> {
+  const name = deps.names.slot(slotId)
+  const addresses = await ensureNetwork(engine, deps, {
+    name,
     labels: { [labels.reef]: deps.reefId, [labels.slot]: slotId },
     order: 'lowest',
     options: {
@@ -28,6 +34,8 @@ export function ensureSlotNetwork(engine: Engine, deps: NetworkDeps, slotId: str
       },
     },
   })
+  if (engine.host.local) await refuseBroadcasts((await engine.docker.getNetwork(name).inspect()).Id)
+  return addresses
 }
 
 /** The gate's way out, and the one network where the host has an address: control planes listen on it. */

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import type { PreflightCheck } from '../../domain/instances/compute.ts'
 
 const strict = 1
+const loose = 2
 
 /**
  * Whether this machine's new bridges refuse datagrams whose sender does not belong there. Docker gives a slot's bridge no
@@ -9,9 +11,12 @@ const strict = 1
  */
 export function checkReversePath(
   readFilter: (name: string) => number = readReversePathFilter,
+  isRoot = process.getuid?.() === 0,
 ): PreflightCheck {
   const name = 'broadcasts'
   try {
+    if (isRoot && readFilter('all') !== loose)
+      return { name, ok: true, detail: 'Reef itself keeps datagrams to everybody from the host.' }
     // The kernel takes the larger of the two; 2 accepts every sender that any route leads to.
     if (Math.max(readFilter('all'), readFilter('default')) === strict)
       return { name, ok: true, detail: 'Datagrams to everybody end in the network of their instance.' }
@@ -29,4 +34,13 @@ export function checkReversePath(
 
 function readReversePathFilter(name: string): number {
   return Number(readFileSync(`/proc/sys/net/ipv4/conf/${name}/rp_filter`, 'utf8'))
+}
+
+/**
+ * Lets a slot's bridge refuse datagrams whose sender does not belong there. Reef may do so where it is root on the engine's
+ * own machine; elsewhere the preflight says what the operator has to do once.
+ */
+export async function refuseBroadcasts(networkId: string): Promise<void> {
+  const path = `/proc/sys/net/ipv4/conf/br-${networkId.slice(0, 12)}/rp_filter`
+  await writeFile(path, String(strict)).catch(() => undefined)
 }
