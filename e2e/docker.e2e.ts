@@ -19,7 +19,7 @@ const person = { name: 'Ada Lovelace', email: 'ada@example.com', password: 'corr
 /** Browsers know that names below localhost are this machine; the system's resolver may not. */
 const onThisMachine: LookupFunction = (_name, options, done) =>
   options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)
-const components = [chromium, requireComponent('docker'), requireComponent('caddy')]
+const components = [chromium, requireComponent('images'), requireComponent('caddy')]
 
 /**
  * What an operator's users meet: containers from the warm pool behind Caddy, over TLS, asleep when idle. The steps build

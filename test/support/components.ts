@@ -6,7 +6,10 @@ import { delimiter, join } from 'node:path'
 const remedies = {
   chromium: 'apt-get install chromium',
   caddy: 'apt-get install caddy',
-  docker: 'apt-get install docker.io, and a dockerd that runs',
+  docker:
+    'apt-get install docker.io debootstrap, start dockerd, then deploy/docker/base-image.sh reef-base:local',
+  /** The real images of instances and gate. */
+  images: 'the above for docker, then npm run image -- --base reef-base:local',
   moto_server: "pip install 'moto[server]'",
 }
 
@@ -17,17 +20,23 @@ export type Component = keyof typeof remedies
  * is undefined, after one line that says what to install, and the caller skips: `describe.skipIf(!path)`.
  */
 export function requireComponent(name: Component): string | undefined {
-  const path = findProgram(name)
-  if (path && (name !== 'docker' || engineAnswers(path))) return path
+  const path = findProgram(name === 'images' ? 'docker' : name)
+  const images = imagesOf[name] ?? []
+  if (path && images.every((image) => isThere(path, image))) return path
   const message = `${name} is missing: ${remedies[name]}`
   if (process.env.CI === 'true') throw new Error(`${message} (CI must have it)`)
   process.stderr.write(`Skipping tests, since ${message}\n`)
   return undefined
 }
 
-/** The client alone is of no use. */
-function engineAnswers(client: string): boolean {
-  return spawnSync(client, ['version', '--format', '{{.Server.Version}}'], { stdio: 'ignore' }).status === 0
+/** A client alone is of no use: without an engine that answers there is no image either. */
+const imagesOf: Partial<Record<Component, string[]>> = {
+  docker: ['reef-base:local'],
+  images: ['reef-instance:local', 'reef-gate:local'],
+}
+
+function isThere(client: string, image: string): boolean {
+  return spawnSync(client, ['image', 'inspect', image], { stdio: 'ignore' }).status === 0
 }
 
 function findProgram(name: string): string | undefined {
