@@ -1,15 +1,38 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+const browserOnDocker = ['e2e/docker.e2e.ts']
+/** These make networks on this machine, and a browser breaks off what it loads whenever those change. */
+const onDocker = [
+  'test/isolation/**/*.test.ts',
+  'src/compute/docker/**/*.int.test.ts',
+  'src/compute/conformance.int.test.ts',
+]
 
 // One run, three kinds of test: *.test.ts are pure, *.int.test.ts use the real components, e2e/*.e2e.ts a real browser.
 // The non-UTC zone makes any code that leans on the machine's zone fail.
 export default defineConfig({
   test: {
-    include: ['{src,supervisor,gate,test,web}/**/*.test.ts', 'e2e/**/*.e2e.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     env: { TZ: 'Asia/Kathmandu', NODE_ENV: 'test' },
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'reef',
+          include: ['{src,supervisor,gate,test,web}/**/*.test.ts', 'e2e/**/*.e2e.ts'],
+          exclude: [...configDefaults.exclude, ...onDocker, ...browserOnDocker],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      { extends: true, test: { name: 'docker', include: onDocker, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: { name: 'docker with a browser', include: browserOnDocker, sequence: { groupOrder: 2 } },
+      },
+    ],
   },
 })

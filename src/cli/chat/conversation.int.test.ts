@@ -12,6 +12,7 @@ const instance = {
   ...{
     reason: null,
     sleep: null,
+    upgrade: null,
     steps: [],
     actions: [],
     driver: 'fake',
@@ -85,7 +86,7 @@ function me(own: unknown) {
     createdAt: at,
   }
   const user = { id: sessionId, email: 'ada@example.com', name: 'Ada' }
-  return { user, organization, organizations: [organization], status: 'running', instance: own }
+  return { user, organization, organizations: [organization], status: 'running', instance: own, operator: false }
 }
 
 let url: string
