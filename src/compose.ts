@@ -117,7 +117,12 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       const backupsEnded = backups.worker.stop()
       await core.instances.reconciler.stop()
       // While links and the model gateway still answer, so that supervisors drain as they would on a person's stop.
-      if (stopMachines) await core.instances.reconciler.stopAllMachines()
+      if (stopMachines) {
+        await core.instances.reconciler.stopAllMachines()
+        await core.drivers.current
+          .rest?.()
+          .catch((error) => log.warn({ err: error }, 'the driver did not rest'))
+      }
       await usageSweep?.stop()
       await core.access.stop()
       await realtime.close()

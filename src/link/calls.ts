@@ -6,6 +6,7 @@ import { errorBody } from '../http/errors.ts'
 import { refuseUpgrade, type Upgrades } from '../http/upgrades.ts'
 import { isId, newId } from '../ids.ts'
 import { type RootSecret, sameSecret } from '../secrets.ts'
+import { findHolderUrl } from './holder.ts'
 import { parseJson } from './json.ts'
 import type { LinkedSlots } from './linked-slots.ts'
 
@@ -143,20 +144,6 @@ function serveOtherNodes(
     })
   })
   return server
-}
-
-/** Undefined when this control plane holds the link, or nobody does. */
-async function findHolderUrl(deps: LinkCallsDeps, slotId: string): Promise<string | undefined> {
-  const holder = await deps.database.asSystem((trx) =>
-    trx
-      .selectFrom('slots')
-      .innerJoin('nodes', 'nodes.id', 'slots.link_node_id')
-      .select('nodes.internal_url')
-      .where('slots.id', '=', slotId)
-      .where('nodes.id', '<>', deps.nodeId)
-      .executeTakeFirst(),
-  )
-  return holder?.internal_url
 }
 
 function forward(

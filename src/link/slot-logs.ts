@@ -6,6 +6,7 @@ import { errorBody } from '../http/errors.ts'
 import { refuseUpgrade, type Upgrades } from '../http/upgrades.ts'
 import { isId } from '../ids.ts'
 import { type RootSecret, sameSecret } from '../secrets.ts'
+import { findHolderUrl } from './holder.ts'
 import type { LogBuffers } from './log-buffers.ts'
 
 /** A slot's log, whichever control plane holds its link. */
@@ -128,20 +129,6 @@ function serveOtherNodes(deps: SlotLogsDeps): WebSocketServer {
     })
   })
   return server
-}
-
-/** Undefined when this control plane holds the link, or nobody does: then what there is lies here. */
-async function findHolderUrl(deps: SlotLogsDeps, slotId: string): Promise<string | undefined> {
-  const holder = await deps.database.asSystem((trx) =>
-    trx
-      .selectFrom('slots')
-      .innerJoin('nodes', 'nodes.id', 'slots.link_node_id')
-      .select('nodes.internal_url')
-      .where('slots.id', '=', slotId)
-      .where('nodes.id', '<>', deps.nodeId)
-      .executeTakeFirst(),
-  )
-  return holder?.internal_url
 }
 
 function dial(deps: SlotLogsDeps, internalUrl: string, slotId: string, linesMax: number): WebSocket {

@@ -191,6 +191,9 @@ export function createDockerDriver(options: DockerDriverOptions): ComputeDriver 
       on(handle, async (host, slotId) => host.memory.freeze(await containerIdOf(host, slotId), tier)),
     trim: (handle, { toBytes }) =>
       on(handle, async (host, slotId) => host.memory.trim(await containerIdOf(host, slotId), toBytes)),
+    rest: async () => {
+      await Promise.all(fleet.hosts.map(({ engine }) => engine.use(() => gates.stop(engine))))
+    },
     hosts: () => fleet.reports(),
     specVersion: async () => {
       // Every host is to have the same; the first that answers says which.

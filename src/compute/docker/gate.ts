@@ -33,6 +33,9 @@ const portAttemptsMax = 20
 /** What REEF_INTERNAL_URL of deploy/docker/compose.yaml says. */
 const controlPlaneAlias = 'control-plane'
 
+/** It holds nothing that would have to be written first. */
+const stopSeconds = 1
+
 /** The gates of all hosts, one each. */
 export function createGates(options: GateOptions) {
   const { names } = options
@@ -208,6 +211,16 @@ export function createGates(options: GateOptions) {
     ensure,
     /** As last known, else looked up; makes nothing unless there is none. */
     address: async (engine: Engine): Promise<GateAddress> => known.get(engine.host.name) ?? ensure(engine),
+    /** Until the next `ensure` nothing goes in or out. Absence is success. */
+    stop: async (engine: Engine): Promise<void> => {
+      known.delete(engine.host.name)
+      await engine.docker
+        .getContainer(options.names.gate)
+        .stop({ t: stopSeconds })
+        .catch((error: unknown) => {
+          if (!isStatus(error, 304, 404)) throw error
+        })
+    },
     /** The next `address` looks again. */
     forget: (engine: Engine): void => void known.delete(engine.host.name),
   }

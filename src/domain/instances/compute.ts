@@ -33,6 +33,9 @@ export interface ComputeDriver {
   /** Removes machine and state for good. Absence is success. */
   remove(handle: Handle): Promise<void>
 
+  /** Every machine was stopped on purpose: what the driver runs beside them may end too, until the next `ensure`. */
+  rest?(): Promise<void>
+
   /** Everything of this Reef that exists on this kind of machine, by slot id: what finds orphans and lost rows. */
   list(): Promise<ListedSlot[]>
 
