@@ -86,7 +86,14 @@ function me(own: unknown) {
     createdAt: at,
   }
   const user = { id: sessionId, email: 'ada@example.com', name: 'Ada' }
-  return { user, organization, organizations: [organization], status: 'running', instance: own, operator: false }
+  return {
+    user,
+    organization,
+    organizations: [organization],
+    status: 'running',
+    instance: own,
+    operator: false,
+  }
 }
 
 let url: string
