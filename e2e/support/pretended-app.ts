@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { type ControlPlane, compose } from '../../src/compose.ts'
 import { readConfig } from '../../src/config.ts'
 import { openListener } from '../../src/db/listen.ts'
-import { choosePorts } from '../../src/ports.ts'
 import { openLog } from '../../src/telemetry/log.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
+import { freePort } from '../../test/support/free-port.ts'
 import { testSecret } from '../../test/support/secret.ts'
 
 /** A whole control plane with the built dashboard, on pretended machines: fast, and it can be put into any state. */
@@ -25,7 +25,7 @@ export async function startPretendedApp(): Promise<PretendedApp> {
     secret: testSecret,
     database,
     listener,
-    ports: await choosePorts(directory, { host: '127.0.0.1', api: undefined, proxy: undefined }),
+    ports: { api: await freePort(), proxy: await freePort() },
     log: openLog('silent'),
     dashboardDirectory: fileURLToPath(new URL('../../web/dist', import.meta.url)),
   })

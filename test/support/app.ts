@@ -5,10 +5,10 @@ import { type ComposeOptions, type ControlPlane, compose } from '../../src/compo
 import { readConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openListener } from '../../src/db/listen.ts'
-import { choosePorts } from '../../src/ports.ts'
 import { openLog } from '../../src/telemetry/log.ts'
 import { signUp, type TestClient } from './client.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
+import { freePort } from './free-port.ts'
 import { testSecret } from './secret.ts'
 
 /** A whole control plane with both listeners on a database of its own, on pretended machines. */
@@ -43,7 +43,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     secret: testSecret,
     database: options.wrapDatabase?.(database) ?? database,
     listener,
-    ports: await choosePorts(directory, { host: '127.0.0.1', api: undefined, proxy: undefined }),
+    // Not the default ones: other tests start control planes at the same time.
+    ports: { api: await freePort(), proxy: await freePort() },
     log: openLog('silent'),
     ...(options.resolver ? { resolver: options.resolver } : {}),
     dashboardDirectory: join(directory, 'dist'),

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from './free-port.ts'
 
 /** Reef as a person runs it: `reef up` in a process of its own, with real PostgreSQL and real OpenClaw. */
 export interface ReefProcess {
@@ -34,7 +35,9 @@ export async function startReefProcess(environment: Record<string, string> = {})
   let child: ChildProcess
   let output = ''
   const urls = { url: '', proxyUrl: '' }
-  const port = environment.REEF_PORT
+  // Not the default ones: other tests start a Reef at the same time.
+  const port = environment.REEF_PORT ?? String(await freePort())
+  const proxyPort = String(await freePort())
 
   const start = async (changed: Record<string, string> = {}): Promise<void> => {
     output = ''
@@ -45,6 +48,8 @@ export async function startReefProcess(environment: Record<string, string> = {})
         HOME: process.env.HOME,
         TERM: 'dumb',
         REEF_DATA_DIR: dataDirectory,
+        REEF_PORT: port,
+        REEF_PROXY_PORT: proxyPort,
         ...environment,
         ...changed,
       },
@@ -57,7 +62,7 @@ export async function startReefProcess(environment: Record<string, string> = {})
     const deadline = Date.now() + startMillisecondsMax
     for (;;) {
       // Behind an ingress it prints the public address; the API's own answers plain HTTP all the same.
-      const url = port ? ready(output, port) : /http:\/\/[\w.:-]+/.exec(output)?.[0]
+      const url = output.includes('Reef is ready') ? `http://127.0.0.1:${port}` : undefined
       if (url && (await fetch(`${url}/readyz`).catch(() => undefined))?.ok) {
         const info = (await (await fetch(`${url}/api/info`)).json()) as { proxyUrl: string }
         Object.assign(urls, { url, proxyUrl: info.proxyUrl })
@@ -106,10 +111,6 @@ export async function startReefProcess(environment: Record<string, string> = {})
       else await rm(dataDirectory, { recursive: true, force: true })
     },
   }
-}
-
-function ready(output: string, port: string): string | undefined {
-  return output.includes('Reef is ready') ? `http://127.0.0.1:${port}` : undefined
 }
 
 /** The last lines of Reef's own log, for the message of a failing test. */
