@@ -1,12 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import pg from 'pg'
 import type { RootSecret } from '../secrets.ts'
+import { advisoryLocks } from './advisory-locks.ts'
 import { ensureRoles, grantIdentityTables } from './roles.ts'
 
 const directory = new URL('./migrations/', import.meta.url)
-
-// Any constant serves, as long as every control plane uses the same one.
-const migrationLock = 7_333_002
 
 /**
  * Brings the database to this version of Reef: roles, then every numbered file of `migrations/` that has not run,
@@ -17,7 +15,7 @@ export async function migrate(ownerUrl: string, secret: RootSecret): Promise<str
   const owner = new pg.Client({ connectionString: ownerUrl })
   await owner.connect()
   try {
-    await owner.query('select pg_advisory_lock($1)', [migrationLock])
+    await owner.query('select pg_advisory_lock($1)', [advisoryLocks.migrations])
     await ensureRoles(owner, secret)
     await owner.query(
       'create table if not exists migrations (name text primary key, run_at timestamptz not null default now())',

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { RootSecret } from '../secrets.ts'
+import { advisoryLocks } from './advisory-locks.ts'
 
 /**
  * The roles behind row-level security. `reef_app` and `reef_worker` cannot log in; the login role is a member of both
@@ -22,9 +23,6 @@ export function loginUrl(ownerUrl: string, secret: RootSecret): string {
   return url.href
 }
 
-// Any constant serves, as long as every control plane uses the same one.
-const rolesLock = 7_333_001
-
 /** Creates or repairs the three roles. The owner needs CREATEROLE; without it the message says what to do. */
 export async function ensureRoles(owner: pg.Client, secret: RootSecret): Promise<void> {
   const login = loginRole(secret)
@@ -32,7 +30,7 @@ export async function ensureRoles(owner: pg.Client, secret: RootSecret): Promise
   const password = pg.escapeLiteral(login.password)
   await owner.query('begin')
   try {
-    await owner.query('select pg_advisory_xact_lock($1)', [rolesLock])
+    await owner.query('select pg_advisory_xact_lock($1)', [advisoryLocks.roles])
     const { rows } = await owner.query<{ rolname: string }>(
       'select rolname from pg_roles where rolname = any($1)',
       [['reef_app', 'reef_worker', login.name]],

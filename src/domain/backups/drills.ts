@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { advisoryLocks } from '../../db/advisory-locks.ts'
 import type { Database, Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
 import { newId } from '../../ids.ts'
@@ -94,7 +95,7 @@ async function beginNext(trx: Trx, { slots, everyDays }: DrillsDeps): Promise<vo
   // Only one control plane at a time gets past this.
   const { rows } = await sql<{
     locked: boolean
-  }>`select pg_try_advisory_xact_lock(${drillLock}) as locked`.execute(trx)
+  }>`select pg_try_advisory_xact_lock(${advisoryLocks.drills}) as locked`.execute(trx)
   const running = await trx
     .selectFrom('backup_drills')
     .select('id')
@@ -128,9 +129,6 @@ async function beginNext(trx: Trx, { slots, everyDays }: DrillsDeps): Promise<vo
     })
     .execute()
 }
-
-// Any constant serves, as long as every control plane uses the same one.
-const drillLock = 7_333_008
 
 /**
  * A slot that is on its way out from its first moment: the pool neither counts nor hands it out, and it runs until its

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { advisoryLocks } from '../../db/advisory-locks.ts'
 import type { Database, Trx } from '../../db/database.ts'
 import { type ComputeDriver, ComputeError, type HostReport } from './compute.ts'
 import { hasRoom, type MemoryNeeds, type Newcomer } from './room.ts'
@@ -11,8 +12,6 @@ export interface Admission {
   admit(driver: ComputeDriver, slot: SlotRow, kind: Newcomer['kind']): Promise<void>
 }
 
-// Any constant serves, as long as every control plane uses the same one.
-const admissionLock = 7_333_004
 /** How old a report may be that decides; looking at hosts takes longer than waking does. */
 const reportMilliseconds = 5_000
 /** By then a newcomer has the memory that it takes, and its host's report shows it. */
@@ -47,7 +46,7 @@ export function createAdmission(deps: {
       const newcomer: Newcomer = { slotId: slot.id, kind, frozen: slot.frozen }
       const hosts = await look(driver)
       const admitted = await database.asSystem(async (trx) => {
-        await sql`select pg_advisory_xact_lock(${admissionLock})`.execute(trx)
+        await sql`select pg_advisory_xact_lock(${advisoryLocks.admission})`.execute(trx)
         const others = await justAdmitted(trx, driver.name)
         if (!hasRoom(hosts, newcomer, others, deps.needs)) return false
         await trx.updateTable('slots').set({ admitted_at: databaseNow }).where('id', '=', slot.id).execute()

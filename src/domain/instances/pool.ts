@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { advisoryLocks } from '../../db/advisory-locks.ts'
 import type { Database, Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
 import { newId } from '../../ids.ts'
@@ -93,16 +94,13 @@ async function createSlot(
   return id
 }
 
-// Any constant serves, as long as every control plane uses the same one.
-const poolLock = 7_333_003
-
 /**
  * Retires what the pool should not hold and makes what it lacks. Control planes take turns by an advisory lock, so
  * that two do not both make the missing one. Returns how many slots it made or retired.
  */
 export function tendPool(database: Database, nodeId: string, options: PoolOptions): Promise<number> {
   return database.asSystem(async (trx) => {
-    await sql`select pg_advisory_xact_lock(${poolLock})`.execute(trx)
+    await sql`select pg_advisory_xact_lock(${advisoryLocks.pool})`.execute(trx)
     if (!(await governs(trx, nodeId, options))) return 0
     const retired = await retireOutdated(trx, options)
     const missing = options.size - (await countPooled(trx, options))

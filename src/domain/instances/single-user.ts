@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { advisoryLocks } from '../../db/advisory-locks.ts'
 import type { Trx } from '../../db/database.ts'
 import { conflict } from '../../errors.ts'
 import type { Reason } from './reasons.ts'
@@ -19,15 +20,12 @@ export function singleUserConflict() {
   return conflict(singleUserReason.code, singleUserReason.message)
 }
 
-// Any constant serves, as long as every control plane uses the same one.
-const singleUserLock = 7_333_004
-
 /**
  * Whether another person's instance holds a slot of this driver. Whoever asks holds a lock until its transaction ends,
  * so two people who ask at once cannot both be told that there is nobody.
  */
 export async function otherPersonHolds(trx: Trx, driver: string, userId: string): Promise<boolean> {
-  await sql`select pg_advisory_xact_lock(${singleUserLock})`.execute(trx)
+  await sql`select pg_advisory_xact_lock(${advisoryLocks.singleUser})`.execute(trx)
   const other = await trx
     .selectFrom('slots')
     .innerJoin('instances', 'instances.id', 'slots.instance_id')
