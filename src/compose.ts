@@ -149,6 +149,8 @@ interface Core {
   metrics: Metrics
   authenticator: Authenticator
   drivers: ComputeDrivers
+  /** What new slots are made of. */
+  specVersion: string
   catalogue: ModelCatalogue
   instances: Instances
   /** Once they are there. */
@@ -174,6 +176,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     },
     config.REEF_DRIVER,
   )
+  const specVersion = (await drivers.current.specVersion?.()) ?? (await readSpecVersion())
   const originOf = (slug: string) => instanceOrigin(urls.proxy, config.REEF_DOMAIN, slug)
   // Backups need the link, which is opened after the instances.
   const backUpBeforeUpgrade = Promise.withResolvers<Backups['backUpBeforeUpgrade']>()
@@ -186,7 +189,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     internalUrl: urls.internal,
     drivers,
     plan: {
-      specVersion: (await drivers.current.specVersion?.()) ?? (await readSpecVersion()),
+      specVersion,
       linkUrl: `${urls.internal.replace(/^http/, 'ws')}/link`,
       limits: planLimits(config),
     },
@@ -207,6 +210,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     metrics: createMetrics(database),
     authenticator: createAuthenticator({ database, secret, clock }),
     drivers,
+    specVersion,
     catalogue,
     instances,
     onBackups: (backups) => backUpBeforeUpgrade.resolve(backups.backUpBeforeUpgrade),
@@ -287,7 +291,7 @@ async function openApi(
     instances: instances.service,
     slots: {
       driver: core.drivers.current.name,
-      specVersion: (await core.drivers.current.specVersion?.()) ?? (await readSpecVersion()),
+      specVersion: core.specVersion,
     },
     authenticator,
     clock,
