@@ -10,8 +10,11 @@ name=${1:-reef-base:local}
 release=bookworm
 packages=ca-certificates,git,tini
 
-mirror=$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:\/\/[^ ]*debian\.org\/debian\/?)( .*)?$/\3/p' \
-  /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+# A machine has the one kind of list, or the other, or both.
+shopt -s nullglob
+lists=(/etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources)
+mirror=$(cat "${lists[@]}" 2>/dev/null |
+  sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:\/\/[^ ]*debian\.org\/debian\/?)( .*)?$/\3/p' | sed -n 1p) || true
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
