@@ -36,7 +36,6 @@ import { type IngressPlan, ingressNotices, ingressPlan } from './ingress.ts'
 import { attachLink, type Link } from './link/link.ts'
 import { type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
 import { registerModelGateway } from './models/gateway.ts'
-import { modelKey } from './models/key.ts'
 import { createProviders } from './models/providers.ts'
 import type { ListeningPorts } from './ports.ts'
 import { instanceOrigin } from './proxy/address.ts'
@@ -44,6 +43,7 @@ import { createProxy, type ProxyListener } from './proxy/proxy.ts'
 import { createVisits, type Visits } from './proxy/visits.ts'
 import { attachRealtime, type Realtime } from './realtime/realtime.ts'
 import type { RootSecret } from './secrets.ts'
+import { modelKeys } from './slot-key.ts'
 import { readReefVersion, readSpecVersion } from './software-version.ts'
 import type { Logger } from './telemetry/log.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
@@ -246,7 +246,7 @@ async function openApi(
       graceSeconds: drainGraceSeconds,
       modelBaseUrl: () => '/models/v1',
       models: () => catalogue,
-      modelKey: (slotId) => modelKey(secret, slotId),
+      modelKey: (slotId) => modelKeys.of(secret, slotId),
       origins: (slug) => [core.originOf(slug)],
       customOrigin: core.access.customOrigin,
       secrets: core.access.secretDelivery,

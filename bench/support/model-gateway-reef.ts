@@ -15,9 +15,9 @@ import { createServer } from '../../src/http/server.ts'
 import { newId } from '../../src/ids.ts'
 import { modelCatalogue } from '../../src/models/catalogue.ts'
 import { registerModelGateway } from '../../src/models/gateway.ts'
-import { modelKey } from '../../src/models/key.ts'
 import { createProviders } from '../../src/models/providers.ts'
 import { openRootSecret } from '../../src/secrets.ts'
+import { modelKeys } from '../../src/slot-key.ts'
 
 /**
  * Reef's model gateway as it ships, on a real PostgreSQL that records every call. Who a key belongs to is answered from
@@ -80,4 +80,4 @@ process.once('SIGTERM', async () => {
   await rm(directory, { recursive: true, force: true })
   process.exit(0)
 })
-console.log(`listening ${(app.server.address() as AddressInfo).port} ${modelKey(secret, slotId)}`)
+console.log(`listening ${(app.server.address() as AddressInfo).port} ${modelKeys.of(secret, slotId)}`)

@@ -7,7 +7,7 @@ import { verifiedHostnamesOf } from '../domain/domains/custom-names.ts'
 import type { SecretDelivery } from '../domain/secrets/delivery.ts'
 import type { DeliveredSecret } from '../domain/secrets/secret.ts'
 import type { RootSecret } from '../secrets.ts'
-import { slotKey } from '../slot-key.ts'
+import { deliveryKeys } from '../slot-key.ts'
 import type { Logger } from '../telemetry/log.ts'
 
 /** What the control plane knows beside the database and a supervisor needs to be told. */
@@ -117,7 +117,7 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
     },
     proxyToken: sources.secret.deriveToken('proxy token', facts.slotId),
     // A path at the address that links dial, which a host's gate relays too.
-    slot: { baseUrl: '/slot', apiKey: slotKey(sources.secret, facts.slotId) },
+    slot: { baseUrl: '/slot', apiKey: deliveryKeys.of(sources.secret, facts.slotId) },
     restore: facts.restoreId === null ? null : { id: facts.restoreId },
     secrets: (facts.secrets ?? []).map(({ id: _, ...secret }) => secret),
     owner: facts.instance && {

@@ -5,7 +5,7 @@ import { createMemoryMeter, startTestGateway, type TestGateway } from '../../tes
 import { testSecret } from '../../test/support/secret.ts'
 import { newId } from '../ids.ts'
 import { openRootSecret } from '../secrets.ts'
-import { modelKey } from './key.ts'
+import { modelKeys } from '../slot-key.ts'
 
 const meter = createMemoryMeter()
 let gateway: TestGateway
@@ -244,9 +244,9 @@ describe('who may call the model gateway', () => {
       `oc_${'a'.repeat(43)}`,
       'eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.',
       // Genuine, but the slot is not there (any more).
-      modelKey(testSecret, slotId),
+      modelKeys.of(testSecret, slotId),
       // Of another Reef.
-      modelKey(foreign, owner),
+      modelKeys.of(foreign, owner),
       `${gateway.key}x`,
       gateway.key.slice(0, -1),
       gateway.key.toUpperCase(),

@@ -6,10 +6,10 @@ import { ReefError, unauthenticated } from '../errors.ts'
 import { statusOfKind, toReefError } from '../http/errors.ts'
 import type { Server } from '../http/server.ts'
 import type { RootSecret } from '../secrets.ts'
+import { modelKeys } from '../slot-key.ts'
 import { type CatalogueModel, findModel, type ModelCatalogue } from './catalogue.ts'
 import { createDrain } from './drain.ts'
 import { handleModelCall } from './exchange.ts'
-import { verifyModelKey } from './key.ts'
 import type { Provider } from './provider.ts'
 import { errorBodyOf, type Surface } from './surface.ts'
 
@@ -88,7 +88,7 @@ async function authenticate(deps: ModelGatewayDeps, request: FastifyRequest): Pr
   const { authorization } = request.headers
   const bearer = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
   const apiKey = request.headers['x-api-key']
-  const slotId = verifyModelKey(deps.secret, bearer ?? (typeof apiKey === 'string' ? apiKey : ''))
+  const slotId = modelKeys.verify(deps.secret, bearer ?? (typeof apiKey === 'string' ? apiKey : ''))
   const caller = slotId === undefined ? undefined : await deps.callers.findBySlot(slotId)
   if (!caller)
     throw unauthenticated(

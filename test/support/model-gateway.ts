@@ -8,8 +8,8 @@ import { createServer } from '../../src/http/server.ts'
 import { newId } from '../../src/ids.ts'
 import { modelCatalogue } from '../../src/models/catalogue.ts'
 import { registerModelGateway } from '../../src/models/gateway.ts'
-import { modelKey } from '../../src/models/key.ts'
 import { createProviders } from '../../src/models/providers.ts'
+import { modelKeys } from '../../src/slot-key.ts'
 import { testSecret } from './secret.ts'
 
 export interface MemoryMeter extends Meter {
@@ -91,7 +91,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
       sessionId: null,
       ...caller,
     })
-    return modelKey(testSecret, slotId)
+    return modelKeys.of(testSecret, slotId)
   }
   return {
     url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,

@@ -4,7 +4,7 @@ import type { BackupIntake } from '../../domain/backups/intake.ts'
 import type { RestoreOrders } from '../../domain/backups/restore-orders.ts'
 import { unauthenticated } from '../../errors.ts'
 import type { RootSecret } from '../../secrets.ts'
-import { verifySlotKey } from '../../slot-key.ts'
+import { deliveryKeys } from '../../slot-key.ts'
 import type { Server } from '../server.ts'
 
 export interface SlotBackupRouteDeps {
@@ -40,7 +40,7 @@ export async function registerSlotBackupRoutes(app: Server, deps: SlotBackupRout
     scope.decorateRequest('slotId', '')
     scope.addHook('onRequest', async (request) => {
       const key = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
-      const slotId = verifySlotKey(deps.secret, key ?? '')
+      const slotId = deliveryKeys.verify(deps.secret, key ?? '')
       if (slotId === undefined)
         throw unauthenticated('invalid_slot_key', 'Only a slot of this Reef may call here, with its own key.')
       request.slotId = slotId

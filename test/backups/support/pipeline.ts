@@ -13,7 +13,7 @@ import type { SlotCaller } from '../../../src/domain/backups/take.ts'
 import { registerSlotBackupRoutes } from '../../../src/http/routes/slot-backups.ts'
 import { createServer } from '../../../src/http/server.ts'
 import { newId } from '../../../src/ids.ts'
-import { slotKey } from '../../../src/slot-key.ts'
+import { deliveryKeys } from '../../../src/slot-key.ts'
 import { openLog } from '../../../src/telemetry/log.ts'
 import {
   createBackups as createSlotBackups,
@@ -117,7 +117,7 @@ export async function insertOwnedSlot(database: Database): Promise<OwnedSlot> {
 }
 
 export function controlOf(origin: string, slotId: string): ControlClient {
-  const slot = { baseUrl: '/slot', apiKey: slotKey(testSecret, slotId) }
+  const slot = { baseUrl: '/slot', apiKey: deliveryKeys.of(testSecret, slotId) }
   return createControlClient(() => ({ origin, slot }), 5)
 }
 
