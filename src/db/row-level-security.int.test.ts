@@ -17,6 +17,7 @@ const closedToTenants = [
   'backup_keys',
   'hosts',
   'operators',
+  'price_lists',
   'slots',
   'migrations',
   'installation',

@@ -7,6 +7,7 @@ import type {
   BackupsTable,
   RestoresTable,
 } from './tables/backups.ts'
+import type { LedgerBooksTable, LedgerReservationsTable, LedgerTransfersTable } from './tables/credits.ts'
 import type { DomainsTable } from './tables/domains.ts'
 import type {
   EgressDeniedTable,
@@ -18,6 +19,12 @@ import type { HostsTable } from './tables/hosts.ts'
 import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
 import type { OperatorsTable } from './tables/operators.ts'
 import type { SecretEventsTable, SecretsTable } from './tables/secrets.ts'
+import type {
+  ModelCallCostColumns,
+  PriceListsTable,
+  RuntimeMetersTable,
+  RuntimeUsageTable,
+} from './tables/usage.ts'
 
 /** The tables as the application sees them, column for column what `migrations/*.sql` create. */
 export interface Tables {
@@ -53,6 +60,12 @@ export interface Tables {
   backup_alarms: BackupAlarmsTable
   operators: OperatorsTable
   hosts: HostsTable
+  ledger_books: LedgerBooksTable
+  ledger_transfers: LedgerTransfersTable
+  ledger_reservations: LedgerReservationsTable
+  price_lists: PriceListsTable
+  runtime_meters: RuntimeMetersTable
+  runtime_usage: RuntimeUsageTable
 }
 
 type CreatedAt = ColumnType<Date, Date | undefined, never>
@@ -204,6 +217,8 @@ export interface LastUpgrade {
 }
 
 interface InstancesTable extends InstanceIdleColumns {
+  /** Why it may not run though its owner wants it to. */
+  credit_hold: 'credits' | 'budget' | null
   id: string
   organization_id: string
   owner_user_id: string
@@ -302,7 +317,7 @@ interface InstanceSamplesTable {
   cpu_percent: number
 }
 
-interface ModelCallsTable {
+interface ModelCallsTable extends ModelCallCostColumns {
   id: string
   organization_id: string | null
   instance_id: string | null

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { createBatchedWrite } from './batch.ts'
+import { createBatched } from './batch.ts'
 
-describe('a batched write', () => {
-  it('writes at once what comes alone, and together what comes meanwhile', async () => {
+describe('batched work', () => {
+  it('does at once what comes alone, and together what comes meanwhile', async () => {
     const batches: number[][] = []
     const finish: (() => void)[] = []
-    const write = createBatchedWrite<number>((items) => {
+    const write = createBatched<number, number>((items) => {
       batches.push(items)
-      return new Promise((resolve) => finish.push(resolve))
+      return new Promise((resolve) => finish.push(() => resolve(items)))
     })
     const written = [1, 2, 3].map((item) => write(item))
     expect(batches).toEqual([[1]])
@@ -24,14 +24,16 @@ describe('a batched write', () => {
 
   it('fails only the items that are to blame, and goes on after them', async () => {
     const done: number[] = []
-    const write = createBatchedWrite<number>(async (items) => {
+    const write = createBatched<number, number>(async (items) => {
       await null
       if (items.includes(3)) throw new Error('three')
       done.push(...items)
+      return items.map((item) => item * 10)
     })
     const results = await Promise.allSettled([1, 2, 3, 4].map((item) => write(item)))
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
     await write(5)
     expect(done).toEqual([1, 2, 4, 5])
+    expect(results[3]).toMatchObject({ value: 40 })
   })
 })

@@ -1,9 +1,9 @@
-/** Writes one item; resolves when it is written. */
-export type BatchedWrite<T> = (item: T) => Promise<void>
+/** Hands in one item; resolves with what came of it once its batch is done. */
+export type Batched<T, R> = (item: T) => Promise<R>
 
-interface Waiting<T> {
+interface Waiting<T, R> {
   item: T
-  resolve(): void
+  resolve(result: R): void
   reject(error: unknown): void
 }
 
@@ -11,23 +11,33 @@ interface Waiting<T> {
 const itemsMax = 500
 
 /**
- * Lets many callers share one write: what comes while a write is under way goes together into the next. One call alone
- * waits for nothing; a thousand at once take a handful of transactions and one connection. When a batch fails, its
- * items are written one by one, so that only those that are to blame fail.
+ * Lets many callers share one piece of work, usually a transaction: what comes while it is under way goes together into
+ * the next. One call alone waits for nothing; a thousand at once take a handful of transactions and one connection. When
+ * a batch fails, its items are done one by one, so that only those that are to blame fail. `work` answers each item, in
+ * their order.
  */
-export function createBatchedWrite<T>(write: (items: T[]) => Promise<void>): BatchedWrite<T> {
-  const waiting: Waiting<T>[] = []
+export function createBatched<T, R>(work: (items: T[]) => Promise<R[]>): Batched<T, R> {
+  const waiting: Waiting<T, R>[] = []
   let running = false
+
+  const runAlone = async (one: Waiting<T, R>): Promise<void> => {
+    try {
+      const [result] = await work([one.item])
+      one.resolve(result as R)
+    } catch (error) {
+      one.reject(error)
+    }
+  }
 
   const run = async (): Promise<void> => {
     running = true
     for (let batch = waiting.splice(0, itemsMax); batch.length > 0; batch = waiting.splice(0, itemsMax))
       try {
-        await write(batch.map(({ item }) => item))
-        for (const { resolve } of batch) resolve()
+        const results = await work(batch.map(({ item }) => item))
+        for (const [index, { resolve }] of batch.entries()) resolve(results[index] as R)
       } catch (error) {
         if (batch.length === 1) batch[0]?.reject(error)
-        else for (const one of batch) await write([one.item]).then(one.resolve, one.reject)
+        else for (const one of batch) await runAlone(one)
       }
     running = false
   }

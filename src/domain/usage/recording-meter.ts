@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
 import type { Tables } from '../../db/schema.ts'
-import { createBatchedWrite } from './batch.ts'
+import { createBatched } from './batch.ts'
 import type { Meter, ModelCall, ModelCallEnd } from './meter.ts'
 
 /** Most time that a model call may take. The gateway ends it then, so a row that is older belongs to nobody alive. */
@@ -22,8 +22,14 @@ export interface RecordingMeterOptions {
 export function createRecordingMeter(options: RecordingMeterOptions): Meter {
   const { database } = options
   const delays = options.retryDelaysMilliseconds ?? [250, 1000, 4000]
-  const writePending = createBatchedWrite<ModelCall>((calls) => insertPending(database, calls))
-  const writeEnd = createBatchedWrite<Settled>((settled) => upsertSettled(database, settled))
+  const writePending = createBatched(async (calls: ModelCall[]) => {
+    await insertPending(database, calls)
+    return calls
+  })
+  const writeEnd = createBatched(async (settled: Settled[]) => {
+    await upsertSettled(database, settled)
+    return settled
+  })
 
   const settle = async (settled: Settled): Promise<void> => {
     for (let attempt = 0; ; attempt++) {

@@ -1,0 +1,53 @@
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely'
+import type { PriceList } from '../../domain/credits/prices.ts'
+
+export type RuntimeState = 'running' | 'suspended' | 'stored'
+
+export interface PriceListsTable {
+  version: GeneratedAlways<number>
+  effective_from: ColumnType<Date, Date, never>
+  prices: ColumnType<PriceList, string, never>
+  created_by: ColumnType<string | null, string | null, never>
+  created_at: Generated<Date>
+}
+
+/** What the meter adds to `model_calls`. */
+export interface ModelCallCostColumns {
+  user_id: string | null
+  agent_id: string | null
+  task_id: string | null
+  price_version: number | null
+  reserved: number | null
+  cost: number | null
+  estimated: Generated<boolean>
+}
+
+export interface RuntimeMetersTable {
+  instance_id: string
+  organization_id: string
+  state: RuntimeState | null
+  metered_until: Date
+  running_ms: Generated<number>
+  suspended_ms: Generated<number>
+  stored_ms: Generated<number>
+  served_ms: Generated<number>
+  supervisor_run: string | null
+  updated_at: Generated<Date>
+}
+
+export interface RuntimeUsageTable {
+  id: string
+  organization_id: string
+  instance_id: string
+  session_id: string | null
+  user_id: string
+  agent_id: string | null
+  task_id: string | null
+  plan: string
+  state: RuntimeState
+  window_start: Date
+  window_end: Date
+  milliseconds: number
+  price_version: number
+  cost: number
+}
