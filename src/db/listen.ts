@@ -10,7 +10,7 @@ export interface Listener {
   close(): Promise<void>
 }
 
-export type Channel = 'instance_changed' | 'slot_changed' | 'egress_changed'
+export type Channel = 'instance_changed' | 'slot_changed' | 'egress_changed' | 'credits_changed'
 
 export interface Subscriber {
   onHint(id: string): void
@@ -52,7 +52,9 @@ export function openListener(options: ListenerOptions): Listener {
     client = next
     try {
       await next.connect()
-      await next.query('listen instance_changed; listen slot_changed; listen egress_changed')
+      await next.query(
+        'listen instance_changed; listen slot_changed; listen egress_changed; listen credits_changed',
+      )
     } catch (error) {
       lost(next, error as Error)
       return

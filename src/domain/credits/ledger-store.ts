@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
+import { notify } from '../../db/notify.ts'
 import type { LedgerAccount } from '../../db/tables/credits.ts'
 import { applyOperation, type Book, type Outcome, type Reservation, type Transfer } from './book.ts'
 import type { Operation } from './operation.ts'
@@ -23,7 +24,15 @@ export async function applyOperations(trx: Trx, operations: readonly Operation[]
   if (transfers.length > 0) await insertTransfers(trx, transfers)
   if (changed.length > 0) await updateBooks(trx, changed)
   await writeReservations(trx, operations, outcomes, books)
+  await hint(trx, transfers)
   return outcomes
+}
+
+/** Whoever waits for credits is told that they came or went other than by use, which would be too often. */
+async function hint(trx: Trx, transfers: Transfer[]): Promise<void> {
+  const changed = transfers.filter(({ operation }) => operation !== 'reserve' && operation !== 'settle')
+  for (const organizationId of new Set(changed.map((transfer) => transfer.organization_id)))
+    await notify(trx, 'credits_changed', organizationId)
 }
 
 async function lockBooks(
