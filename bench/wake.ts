@@ -70,7 +70,9 @@ try {
     const times: number[] = []
     for (let round = 0; round < rounds; round++) {
       await letSleep(id, rung)
-      times.push(await measureFirstWord(reef.operator))
+      const milliseconds = await measureFirstWord(reef.operator)
+      console.log(`  ${rung.label}: ${Math.round(milliseconds)} ms`)
+      times.push(milliseconds)
     }
     rows.push([rung.label, ...summarize(times)])
     if (swap) {

@@ -55,6 +55,10 @@ describe('who is used', () => {
     ['it has only just begun to serve', { lastActiveAt: ago(day), servingSince: ago(20) }],
     ['it does not serve yet', { lastActiveAt: ago(day), serving: false }],
     ['nobody hears of it', { lastActiveAt: ago(day), heardAt: ago(600) }],
+    [
+      'it was woken a while ago and has not been heard of since',
+      { lastActiveAt: ago(day), rungSince: ago(50), heardAt: ago(55) },
+    ],
     ['nobody ever heard of it', { lastActiveAt: ago(day), heardAt: null }],
     ['it is about to act by itself', { lastActiveAt: ago(day), nextWakeAt: ahead(3) }],
     ['it is to act now and has not begun', { lastActiveAt: ago(day), nextWakeAt: ago(60) }],
