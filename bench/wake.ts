@@ -64,7 +64,7 @@ try {
     const swap = await rung.makeSwap?.(swapBytes)
     await reef.process.restart({ POOL_SIZE: '0', ...rung.settings })
     await reef.operator.untilInstance(
-      ({ status }) => status === 'running' || status === 'suspended',
+      ({ status }) => ['running', 'suspended', 'stopped'].includes(status),
       'seen by the control plane that has just started',
     )
     const times: number[] = []
