@@ -101,9 +101,9 @@ async function letSleep(instanceId: string, rung: Rung): Promise<void> {
   // Refused when the short times of this figure have let it sleep already.
   if (rung.name !== 'stopped') await operator.raw('POST', `/api/instances/${instanceId}/suspend`)
   await until(`the instance is ${rung.name}`, 120_000, async () => {
-    const { sleep } = await operator.call<Instance>('GET', '/api/status')
+    const { sleep, status } = await operator.call<Instance>('GET', '/api/status')
     if (sleep?.rung !== rung.name) return false
-    if (rung.name === 'suspended' || rung.name === 'stopped') return true
+    if (rung.name !== 'frozen') return status === rung.name
     return (await reef.memory()).residentBytes < frozenBytesMax
   })
 }
