@@ -303,6 +303,8 @@ describe.skipIf(!chromium)('the pages of an instance', { timeout: 120_000 }, () 
         swapTotalBytes: 32 * gibibyte,
         swapFreeBytes: 30 * gibibyte,
         zramTotalBytes: 32 * gibibyte,
+        diskTotalBytes: 500 * gibibyte,
+        diskFreeBytes: 120 * gibibyte,
         cpus: 16,
         slotCount: 48,
         pausedCount: 31,

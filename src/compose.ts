@@ -3,7 +3,7 @@ import { openAccounts } from './accounts.ts'
 import { type Addresses, addressesOf } from './addresses.ts'
 import { openBackups } from './backups.ts'
 import { systemClock as clock } from './clock.ts'
-import { dockerSettings, planLimits } from './compute/docker/settings.ts'
+import { dockerSettings, planDiskBytes, planLimits } from './compute/docker/settings.ts'
 import { openDrivers } from './compute/registry.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/database.ts'
@@ -199,6 +199,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     archive: createArchive({ hasRemote: config.REEF_BACKUP_S3_BUCKET !== undefined }),
     backUpBeforeUpgrade: async (instanceId) => (await backUpBeforeUpgrade.promise)(instanceId),
     idle: idleSettings(config),
+    limits: { upgradePatienceSeconds: config.REEF_UPGRADE_PATIENCE_SECONDS },
   })
   return {
     options,
@@ -244,6 +245,7 @@ async function openApi(
     desired: {
       secret,
       graceSeconds: drainGraceSeconds,
+      diskBytesMax: planDiskBytes(config),
       modelBaseUrl: () => '/models/v1',
       models: () => catalogue,
       modelKey: (slotId) => modelKeys.of(secret, slotId),

@@ -141,6 +141,13 @@ const schema = z.strictObject({
     .min(128)
     .optional()
     .describe('Processes of an instance, if not the plan’s.'),
+  REEF_DOCKER_DISK_GIBIBYTES: z.coerce
+    .number()
+    .min(0)
+    .default(10)
+    .describe(
+      'Disk that an instance’s volume may take up before the instance is stopped (0: no limit of Reef’s own).',
+    ),
   REEF_EGRESS_OPEN: flag('0').describe(
     'Whether organizations may let instances reach every public address instead of listed domains (1: they may).',
   ),
@@ -157,6 +164,13 @@ const schema = z.strictObject({
     .max(1000)
     .default(1)
     .describe('Slots kept booted for the next person.'),
+  REEF_UPGRADE_PATIENCE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(10)
+    .max(3600)
+    .default(180)
+    .describe('An upgraded instance that does not answer within this goes back to what it was by itself.'),
   REEF_IDLE_SUSPEND: idle('Suspends an instance that nobody has used for this long. Default 2m'),
   REEF_IDLE_FREEZE: idle('Moves a suspended instance’s memory out of RAM. Default 10m'),
   REEF_IDLE_DISK: idle('Moves that memory on to disk, where the host can. Default 2h'),

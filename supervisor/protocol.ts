@@ -72,6 +72,8 @@ export const desiredSchema = z.object({
       }),
     )
     .nullish(),
+  /** What the slot's directory may take up on its disk; null where nobody limits it. */
+  diskBytesMax: z.number().int().positive().nullish(),
   /** Null while the slot waits in the pool. */
   owner: z
     .object({
@@ -104,7 +106,10 @@ export const fromSupervisorSchema = z.discriminatedUnion('type', [
     warm: z.boolean(),
     appliedRestartGeneration: z.number().int(),
     failure: z
-      .object({ code: z.enum(['crashed', 'configuration_invalid', 'never_ready']), message: z.string() })
+      .object({
+        code: z.enum(['crashed', 'configuration_invalid', 'never_ready', 'disk_full']),
+        message: z.string(),
+      })
       .nullable(),
   }),
   z.object({

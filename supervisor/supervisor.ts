@@ -4,6 +4,7 @@ import { createActivity } from './activity.ts'
 import { backoffMs } from './backoff.ts'
 import { createPersistence } from './backup/persistence.ts'
 import { listActiveSessionKeys } from './conversation-service.ts'
+import { createDiskWatch } from './disk.ts'
 import { drainOpenClaw } from './drain.ts'
 import type { SupervisorEnvironment } from './environment.ts'
 import { createLink, type Status } from './link.ts'
@@ -37,6 +38,8 @@ const linkCloseMs = 1_000
 const restartPollMs = 100
 /** For what the last turns changed, when the slot ends. */
 const lastCheckpointMs = 10_000
+/** The control plane stops a machine whose disk is full within a second or two; after this it does so itself. */
+const diskFullMs = 15_000
 /** When nobody said how long, as with a SIGTERM before the first welcome. */
 const defaultGraceSeconds = 10
 
@@ -59,6 +62,7 @@ export async function startSupervisor(
   let restarting = false
   let restoring = false
   let stopping: Promise<void> | null = null
+  let diskFull: NonNullable<Status['failure']> | null = null
 
   function log(message: string): void {
     const text = secrets.redact(message)
@@ -151,9 +155,18 @@ export async function startSupervisor(
     log,
   })
 
+  const diskWatch = createDiskWatch({
+    directory: environment.slotDirectory,
+    readBytesMax: () => desired?.diskBytesMax ?? null,
+    readExempt: () => persistence.scratchInUse(),
+    onFull: endWithFullDisk,
+    log,
+  })
+
   function readStatus(): Status {
-    const { phase, failure } = openclaw.state
-    const ready = phase === 'ready' && stopping === null && !restoring
+    const { phase } = openclaw.state
+    const failure = diskFull ?? openclaw.state.failure
+    const ready = phase === 'ready' && stopping === null && !restoring && diskFull === null
     return {
       phase: publicPhase(),
       ready,
@@ -165,6 +178,7 @@ export async function startSupervisor(
 
   function publicPhase(): Status['phase'] {
     if (stopping) return 'draining'
+    if (diskFull) return 'failed'
     if (restarting || restoring) return 'restarting'
     switch (openclaw.state.phase) {
       case 'failed':
@@ -203,7 +217,7 @@ export async function startSupervisor(
 
   /** The whole truth each time: whatever differs from what is the case is brought about. */
   function apply(next: Desired): void {
-    if (stopping) return
+    if (stopping || diskFull) return
     const changed = JSON.stringify(next) !== JSON.stringify(desired)
     desired = next
     if (next.run === 'run') secrets.take(next.secrets ?? [])
@@ -243,7 +257,7 @@ export async function startSupervisor(
     await drain(desired?.graceSeconds ?? defaultGraceSeconds)
     await openclaw.stop(orderlyEndMs)
     restarting = false
-    if (stopping) return
+    if (stopping || diskFull) return
     markRestartApplied()
     openclaw.start()
   }
@@ -257,7 +271,7 @@ export async function startSupervisor(
     await persistence.restores.apply(id)
     restoring = false
     link.statusChanged()
-    if (stopping || !desired) return
+    if (stopping || diskFull || !desired) return
     if (desired.restore?.id !== id || !persistence.restores.isOpen(id)) apply(desired)
     else openclaw.start()
   }
@@ -293,6 +307,19 @@ export async function startSupervisor(
     link.statusChanged()
   }
 
+  /**
+   * What writes is OpenClaw or what it started, so it ends at once and by force. It stays ended: only the next start of
+   * the machine, which its owner asks for, begins again. What has got away from OpenClaw ends with the machine.
+   */
+  function endWithFullDisk(message: string): void {
+    if (stopping) return
+    diskFull = { code: 'disk_full', message }
+    log(message)
+    link.statusChanged()
+    void openclaw.stop(0)
+    setTimeout(() => void stop('The disk of this instance is full.', 0), diskFullMs).unref()
+  }
+
   async function drain(graceSeconds: number): Promise<void> {
     if (!openclaw.gateway) return
     const { gateway } = openclaw
@@ -306,6 +333,7 @@ export async function startSupervisor(
   function stop(reason: string, graceSeconds = desired?.graceSeconds ?? defaultGraceSeconds): Promise<void> {
     stopping ??= (async () => {
       log(`Stopping: ${reason}`)
+      diskWatch.close()
       server.drain()
       link.statusChanged()
       await drain(graceSeconds)

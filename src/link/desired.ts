@@ -22,6 +22,8 @@ export interface DesiredSources {
   modelKey(slotId: string): string
   /** What the owner's secrets are, if there is anything that knows. */
   secrets?: SecretDelivery
+  /** What a slot may take up on its host's disk; null: as much as there is. */
+  diskBytesMax?: number | null
   /** Origins of an instance's own address. */
   origins(slug: string): string[]
   /** The origin of a verified domain of its owner's. */
@@ -119,6 +121,7 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
     // A path at the address that links dial, which a host's gate relays too.
     slot: { baseUrl: '/slot', apiKey: deliveryKeys.of(sources.secret, facts.slotId) },
     restore: facts.restoreId === null ? null : { id: facts.restoreId },
+    diskBytesMax: sources.diskBytesMax ?? null,
     secrets: (facts.secrets ?? []).map(({ id: _, ...secret }) => secret),
     owner: facts.instance && {
       instanceId: facts.instance.id,

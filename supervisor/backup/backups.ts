@@ -32,6 +32,8 @@ export interface Backups {
   takeNext(ask: (base: string | null) => Promise<BackupOrder | null>): Promise<void>
   /** Work that changes what backups read: none runs meanwhile. */
   exclusively<T>(work: () => Promise<T>): Promise<T>
+  /** Whether any of that is under way or waits for its turn. */
+  isBusy(): boolean
 }
 
 export interface BackupsDependencies {
@@ -49,15 +51,17 @@ const indexSchema = z.object({ backupId: z.string(), files: z.record(z.string(),
 const turnPollMs = 200
 const openclawScratch = 'backup-openclaw'
 const stateScratch = 'backup-state'
+/** The folders of a slot's directory that a backup works in. */
+export const backupScratch = [openclawScratch, stateScratch]
 
 export function createBackups(deps: BackupsDependencies): Backups {
   const { places, control, log } = deps
   const { slotDirectory } = places
   const indexPath = join(slotDirectory, 'backup-index.json')
   let last: Promise<unknown> = Promise.resolve()
+  let underWay = 0
   // What a crash has left of an earlier one.
-  for (const name of [openclawScratch, stateScratch])
-    rmSync(join(slotDirectory, name), { recursive: true, force: true })
+  for (const name of backupScratch) rmSync(join(slotDirectory, name), { recursive: true, force: true })
 
   function readIndex(): z.infer<typeof indexSchema> | undefined {
     try {
@@ -131,13 +135,19 @@ export function createBackups(deps: BackupsDependencies): Backups {
   }
 
   function exclusively<T>(work: () => Promise<T>): Promise<T> {
+    underWay += 1
     const done = last.then(work)
-    last = done.catch(() => undefined)
+    last = done
+      .catch(() => undefined)
+      .finally(() => {
+        underWay -= 1
+      })
     return done
   }
 
   return {
     exclusively,
+    isBusy: () => underWay > 0,
     take: (order) => exclusively(() => take(order)),
     takeNext: (ask) =>
       exclusively(async () => {

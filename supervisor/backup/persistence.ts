@@ -5,16 +5,18 @@ import { createConversationService } from '../conversation-service.ts'
 import type { OpenClaw } from '../openclaw.ts'
 import { type ChildSettings, openclawVersion, startOpenClaw } from '../openclaw-child.ts'
 import type { Desired } from '../protocol.ts'
-import { backupOrderSchema, createBackups } from './backups.ts'
+import { backupOrderSchema, backupScratch, createBackups } from './backups.ts'
 import { type Checkpoints, createCheckpoints } from './checkpoints.ts'
 import { createControlClient } from './control-client.ts'
 import type { RunOpenClaw } from './openclaw-source.ts'
-import { createRestores, type Restores } from './restores.ts'
+import { createRestores, type Restores, restoreScratch } from './restores.ts'
 
 /** Backups, checkpoints and restores of one slot, as the rest of the supervisor uses them. */
 export interface Persistence {
   restores: Restores
   checkpoints: Checkpoints
+  /** Folders of the slot's directory that hold nothing but what a backup or a restore is at work on. */
+  scratchInUse(): readonly string[]
   /** Answers a call of the control plane. */
   onCall(method: string, params: unknown): Promise<unknown>
 }
@@ -39,6 +41,7 @@ export interface PersistenceDependencies {
 /** As long as OpenClaw itself may take to boot, and a little. */
 const bootMaxMs = 200_000
 const pollMs = 100
+const scratchNames = [...backupScratch, restoreScratch]
 /** A drill may not read anybody's channel or run anybody's timer: the same state is at work elsewhere. */
 const drillVariables = {
   OPENCLAW_SKIP_CHANNELS: '1',
@@ -102,6 +105,7 @@ export function createPersistence(deps: PersistenceDependencies): Persistence {
       log,
     }),
     checkpoints: createCheckpoints({ backups, control, log }),
+    scratchInUse: () => (backups.isBusy() ? scratchNames : []),
     onCall: (method, params) => {
       if (method === 'backup') return backups.take(backupOrderSchema.parse(params))
       if (method === 'ping') return Promise.resolve(z.unknown().parse(params))

@@ -48,13 +48,15 @@ const journalSchema = z.object({
 type Journal = z.infer<typeof journalSchema>
 
 const fetchRetryMs = 2_000
+/** The folder of a slot's directory that a restore works in. */
+export const restoreScratch = 'restore'
 
 export function createRestores(deps: RestoresDependencies): Restores {
   const { places, control, log } = deps
   const { slotDirectory } = places
   const placed = (name: string) => placeOf(places, name)
   const at = (...parts: string[]) => join(slotDirectory, ...parts)
-  const area = at('restore')
+  const area = at(restoreScratch)
   const previous = join(area, 'previous')
   const tree = join(area, 'tree')
   const journalPath = at('restore.json')

@@ -87,6 +87,8 @@ export function openFleet(options: FleetOptions) {
         swapTotalBytes: facts.swapTotalBytes,
         swapFreeBytes: facts.swapFreeBytes,
         zramTotalBytes: facts.zramTotalBytes,
+        diskTotalBytes: facts.diskTotalBytes,
+        diskFreeBytes: facts.diskFreeBytes,
         cpus: facts.cpus,
         slots: containers.map((container) => ({
           slotId: container.Labels[labels.slot] ?? '',
@@ -125,6 +127,8 @@ const nothing = {
   swapTotalBytes: 0,
   swapFreeBytes: 0,
   zramTotalBytes: 0,
+  diskTotalBytes: 0,
+  diskFreeBytes: 0,
   cpus: 0,
   slots: [],
 }
@@ -156,16 +160,23 @@ export function openHost(
           [labels.reef]: options.reefId,
           [labels.role]: 'helper',
         })
-  let version: Promise<'1' | '2'> | undefined
+  let info: Promise<EngineInfo> | undefined
+  const engineInfo = (): Promise<EngineInfo> => {
+    info ??= engine.docker.info()
+    info.catch(() => {
+      info = undefined
+    })
+    return info
+  }
   return {
     engine,
-    memory: createHostMemory(run),
-    cgroupVersion: () => {
-      version ??= engine.docker.info().then((info) => (info.CgroupVersion === '2' ? '2' : '1'))
-      version.catch(() => {
-        version = undefined
-      })
-      return version
-    },
+    memory: createHostMemory(run, async () => (await engineInfo()).DockerRootDir ?? ''),
+    cgroupVersion: async () => ((await engineInfo()).CgroupVersion === '2' ? '2' : '1'),
   }
+}
+
+/** What of an engine never changes while it runs. */
+interface EngineInfo {
+  DockerRootDir?: string
+  CgroupVersion?: string
 }

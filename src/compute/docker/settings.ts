@@ -30,3 +30,9 @@ export function planLimits(config: Pick<Config, DockerKeys>): SlotSpec['limits']
     pids: config.REEF_DOCKER_PIDS ?? plan.pids,
   }
 }
+
+/** What an instance's volume may take up; null: as much as its host has. Of processes this is nobody's to limit. */
+export function planDiskBytes(config: Pick<Config, DockerKeys | 'REEF_DRIVER'>): number | null {
+  if (config.REEF_DRIVER !== 'docker' || config.REEF_DOCKER_DISK_GIBIBYTES === 0) return null
+  return Math.round(config.REEF_DOCKER_DISK_GIBIBYTES * 2 ** 30)
+}

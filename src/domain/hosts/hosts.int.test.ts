@@ -20,6 +20,8 @@ const report = (name: string, state: HostReport['state']): HostReport => ({
   swapTotalBytes: 0,
   swapFreeBytes: 0,
   zramTotalBytes: 0,
+  diskTotalBytes: 0,
+  diskFreeBytes: 0,
   cpus: 1,
   slots: [],
 })

@@ -15,6 +15,8 @@ const memoryNeeds = {
   workingSetBytes: 0.5 * gibibyte,
   reserveBytesMin: gibibyte,
   reserveShare: 0,
+  diskReserveBytesMin: gibibyte,
+  diskReserveShare: 0.05,
 }
 const never = { suspended: null, frozen: null, frozen_on_disk: null, stopped: null }
 
@@ -41,6 +43,8 @@ describe('admission', () => {
           swapTotalBytes: 100 * gibibyte,
           swapFreeBytes: 100 * gibibyte,
           zramTotalBytes: 0,
+          diskTotalBytes: 0,
+          diskFreeBytes: 0,
           cpus: 4,
           slots,
         },

@@ -55,7 +55,7 @@ export function createAdmission(deps: {
       if (admitted) return
       reports.delete(driver.name)
       if (driver.capabilities.freeze) await database.asSystem((trx) => freezeEarly(trx, driver.name))
-      throw new ComputeError('no_capacity', 'The hosts have no memory left for one more.')
+      throw new ComputeError('no_capacity', 'The hosts have no memory or disk left for one more.')
     },
   }
 }

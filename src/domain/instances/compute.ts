@@ -79,6 +79,9 @@ export interface HostReport {
   swapFreeBytes: number
   /** Swap that is compressed memory, if any of it is. */
   zramTotalBytes: number
+  /** Of the disk that slots keep their state on; 0 where it is not known. */
+  diskTotalBytes: number
+  diskFreeBytes: number
   cpus: number
   /** Really resident, by slot id, of every machine of this Reef on the host. */
   slots: { slotId: string; residentBytes: number; swappedBytes: number; paused: boolean }[]

@@ -40,7 +40,7 @@ export interface InstancesDeps {
   memoryNeeds?: MemoryNeeds
   /** Throws when an instance could not be backed up before its upgrade. */
   backUpBeforeUpgrade?: (instanceId: string) => Promise<void>
-  /** Tests shorten these. */
+  /** What differs from the usual; tests shorten these. */
   limits?: Partial<LifecycleLimits>
   timing?: Partial<ReconcilerTiming> & { leaseSeconds?: number }
 }
@@ -111,6 +111,7 @@ export function createInstances(deps: InstancesDeps): Instances {
         capabilitiesOf,
         archive: deps.archive,
       },
+      patience: limits,
     },
     trim: createTrimmer({ database, drivers, log }),
     timing,

@@ -1,7 +1,9 @@
-/** How patient the lifecycle is. Tests shorten these; nobody else has needed to. */
+/** How patient the lifecycle is. Tests shorten these; operators set the patience with upgrades. */
 export interface LifecycleLimits {
   /** A machine that runs for this long without OpenClaw becoming ready has failed. A cold boot takes about 20 s. */
   neverReadySeconds: number
+  /** How long a machine of other software has until OpenClaw answers, before the upgrade is taken back. */
+  upgradePatienceSeconds: number
   /** So many launches in a row that end by themselves are a crash loop, which waiting will not cure. */
   crashesMax: number
   /** A launch that lasted this long was no part of a crash loop: counting starts again. */
@@ -18,6 +20,7 @@ export interface LifecycleLimits {
 
 export const lifecycleLimits: LifecycleLimits = {
   neverReadySeconds: 300,
+  upgradePatienceSeconds: 180,
   crashesMax: 5,
   crashWindowSeconds: 600,
   crashPauseSeconds: 1,

@@ -10,6 +10,8 @@ const remedies: Record<string, string> = {
   crashed: 'Look at the logs, then restart it.',
   never_ready: 'Look at the logs, then restart it.',
   out_of_memory: 'It needs more memory than it may use. Restart it, and give it less to do at once.',
+  disk_full:
+    'Start it and have it remove what it does not need, or ask the operator of this Reef for more disk.',
   configuration_invalid: 'Correct OpenClaw’s configuration, then restart it.',
   bad_image: 'Its software could not be started. Tell the operator of this Reef.',
   rejected: 'The machine was refused. Tell the operator of this Reef, then restart it.',

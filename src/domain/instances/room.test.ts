@@ -8,6 +8,8 @@ const needs: MemoryNeeds = {
   workingSetBytes: 0.5 * gibibyte,
   reserveBytesMin: gibibyte,
   reserveShare: 0,
+  diskReserveBytesMin: gibibyte,
+  diskReserveShare: 0.05,
 }
 const host = (availableGibibytes: number, more: Partial<HostReport> = {}): HostReport => ({
   name: 'one',
@@ -17,6 +19,8 @@ const host = (availableGibibytes: number, more: Partial<HostReport> = {}): HostR
   swapTotalBytes: 32 * gibibyte,
   swapFreeBytes: 16 * gibibyte,
   zramTotalBytes: 0,
+  diskTotalBytes: 100 * gibibyte,
+  diskFreeBytes: 50 * gibibyte,
   cpus: 4,
   slots: [],
   ...more,
@@ -34,6 +38,17 @@ describe('room on a host', () => {
   it('is what is free without the reserve', () => {
     expect(hasRoom([host(2)], boot('a'), [], needs)).toBe(true)
     expect(hasRoom([host(1.9)], boot('a'), [], needs)).toBe(false)
+  })
+
+  it('ends before the disk of the host does, for those that would boot there and not for those that only wake', () => {
+    const withDisk = (freeGibibytes: number, totalGibibytes = 100) =>
+      host(8, { diskTotalBytes: totalGibibytes * gibibyte, diskFreeBytes: freeGibibytes * gibibyte })
+    expect(hasRoom([withDisk(5)], boot('a'), [], needs)).toBe(true)
+    expect(hasRoom([withDisk(4.9)], boot('a'), [], needs)).toBe(false)
+    expect(hasRoom([withDisk(4.9), { ...withDisk(50), name: 'two' }], boot('a'), [], needs)).toBe(true)
+    expect(hasRoom([withDisk(0.9, 10)], boot('a'), [], needs)).toBe(false)
+    expect(hasRoom([withDisk(0)], frozen('a'), [], needs)).toBe(true)
+    expect(hasRoom([host(8, { diskTotalBytes: 0, diskFreeBytes: 0 })], boot('a'), [], needs)).toBe(true)
   })
 
   it('does not count those who sleep with what they may use', () => {

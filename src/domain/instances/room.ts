@@ -3,7 +3,7 @@ import type { HostReport } from './compute.ts'
 
 const mebibyte = 1024 ** 2
 
-/** What an instance takes of its host's memory; measured with OpenClaw 2026.9.6, see docs/explanation/idle-ladder.md. */
+/** What an instance takes of its host; measured with OpenClaw 2026.9.6, see docs/explanation/idle-ladder.md. */
 export interface MemoryNeeds {
   /** Of one that has just booted. */
   bootBytes: number
@@ -12,6 +12,9 @@ export interface MemoryNeeds {
   /** Never given away: for the host itself and for those that are awake to grow into. */
   reserveBytesMin: number
   reserveShare: number
+  /** Free disk below which a host boots nothing more: what runs there already needs it. */
+  diskReserveBytesMin: number
+  diskReserveShare: number
 }
 
 export const memoryNeeds: MemoryNeeds = {
@@ -19,6 +22,8 @@ export const memoryNeeds: MemoryNeeds = {
   workingSetBytes: 450 * mebibyte,
   reserveBytesMin: 512 * mebibyte,
   reserveShare: 0.05,
+  diskReserveBytesMin: 2048 * mebibyte,
+  diskReserveShare: 0.05,
 }
 
 export interface Newcomer {
@@ -52,6 +57,7 @@ function fitsOn(
   justAdmitted: readonly Newcomer[],
   needs: MemoryNeeds,
 ): boolean {
+  if (newcomer.kind === 'boot' && isDiskShort(host, needs)) return false
   const growthBytes = growthOf(host, newcomer, needs)
   if (growthBytes === 0) return true
   const reserveBytes = Math.max(needs.reserveBytesMin, host.memoryTotalBytes * needs.reserveShare)
@@ -59,6 +65,13 @@ function fitsOn(
   for (const other of justAdmitted)
     if (other.slotId !== newcomer.slotId) promisedBytes += growthOf(host, other, needs)
   return growthBytes <= host.memoryAvailableBytes - reserveBytes - promisedBytes
+}
+
+/** One that only wakes writes no more than it did; a boot on a disk that is full fails, and takes the others along. */
+function isDiskShort(host: HostReport, needs: MemoryNeeds): boolean {
+  if (host.diskTotalBytes === 0) return false
+  const reserveBytes = Math.max(needs.diskReserveBytesMin, host.diskTotalBytes * needs.diskReserveShare)
+  return host.diskFreeBytes < reserveBytes
 }
 
 function growthOf(host: HostReport, newcomer: Newcomer, needs: MemoryNeeds): number {

@@ -14,6 +14,7 @@ import { otherPersonHolds, singleUserReason } from './single-user.ts'
 import type { SlotPatch } from './slot-lifecycle.ts'
 import { advanceSteps } from './steps.ts'
 import { type LoadedSlot, lockInstance, lockSlot, updateInstance, updateSlot } from './store.ts'
+import type { UpgradePatience } from './upgrade.ts'
 import { stepUpgrade } from './upgrade-step.ts'
 
 export interface SettleOptions {
@@ -21,6 +22,7 @@ export interface SettleOptions {
   /** With a driver that isolates nothing: refuse a second person's instance. */
   singleUser: boolean
   ladder: LadderOptions
+  patience: UpgradePatience
 }
 
 /** How soon an instance is looked at again though nothing woke it: the backup for lost hints, in seconds. */
@@ -52,7 +54,7 @@ export function settleInstance(database: Database, id: string, options: SettleOp
     for (let changes = 0; changes < changesMax; changes++) {
       const slot = (await lockSlot(trx, { instanceId: id })) ?? null
       lookAt ??= await stepOnLadder(trx, instance, slot, options.ladder)
-      if (await stepUpgrade(trx, instance, slot)) slotChanged = true
+      if (await stepUpgrade(trx, instance, slot, options.patience)) slotChanged = true
       const decision = decideInstance(instance, slot)
       if (decision.action.kind === 'none') {
         await record(trx, instance, decision, lookAt)

@@ -5,6 +5,7 @@ import {
   afterEnsure,
   afterError,
   afterObserve,
+  afterStop,
   beforeEnsure,
   decideSlot,
   needsBootstrap,
@@ -31,6 +32,14 @@ describe('decideSlot', () => {
     const decision = decideSlot(mute, late, limits)
     expect(decision).toMatchObject({ kind: 'change', patch: { failure_code: 'never_ready' } })
     expect(decideSlot({ ...mute, failure_code: 'never_ready' }, late, limits).kind).toBe('stop_machine')
+  })
+
+  it('stops the machine of one whose disk is full, so that nothing in it writes on, and starts it for nobody but its owner', () => {
+    const full = { ...running, ready: false, failure_code: 'disk_full' }
+    expect(decideSlot(full, start, limits).kind).toBe('stop_machine')
+    const stopped = { ...full, ...afterStop(start) }
+    expect(decideSlot(stopped, addSeconds(start, 1e6), limits)).toEqual({ kind: 'wait', until: null })
+    expect(decideSlot({ ...stopped, failure_code: null }, start, limits).kind).toBe('ensure_machine')
   })
 
   it('backs off after crashes, calls the fifth in a row a crash loop, and forgives those of long ago', () => {

@@ -103,15 +103,16 @@ const removed: SlotPatch = {
 }
 
 function decideRunning(slot: SlotFacts, now: Date, limits: LifecycleLimits): SlotAction {
-  const verdict = judgeUpgrade(slot, now)
+  const verdict = judgeUpgrade(slot, now, limits)
   if (verdict) return { kind: 'change', patch: verdict }
   const alive = slot.handle !== null && ['starting', 'running', 'suspended'].includes(slot.phase)
   if (slot.failure_code !== null) {
     // Nobody waits for a slot of the pool, so a failed one is replaced instead of repaired.
     if (slot.state !== 'assigned')
       return { kind: 'change', patch: { state: 'terminating', wanted: 'removed' } }
-    // One that never became ready only costs; a misconfigured one stays for its supervisor to show why.
-    if (slot.failure_code === 'never_ready' && alive) return { kind: 'stop_machine' }
+    // One that never became ready only costs, and one with a full disk may go on writing; a misconfigured one stays for
+    // its supervisor to show why.
+    if (['never_ready', 'disk_full'].includes(slot.failure_code) && alive) return { kind: 'stop_machine' }
     return alive ? observeAgain(slot, now, limits) : settled
   }
   if (!alive) {

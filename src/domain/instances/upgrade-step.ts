@@ -3,7 +3,7 @@ import { notify } from '../../db/notify.ts'
 import type { LastUpgrade } from '../../db/schema.ts'
 import type { InstanceRow } from './lifecycle.ts'
 import { databaseNow, type LoadedSlot, updateInstance, updateSlot } from './store.ts'
-import { beginUpgrade } from './upgrade.ts'
+import { beginUpgrade, type UpgradePatience } from './upgrade.ts'
 
 /**
  * Brings an upgrade that an owner asked for one step further, under the locks of the instance and its slot: begins it,
@@ -13,6 +13,7 @@ export async function stepUpgrade(
   trx: Trx,
   instance: InstanceRow & { now: Date },
   slot: LoadedSlot | null,
+  patience: UpgradePatience,
 ): Promise<boolean> {
   const to = instance.upgrade_to
   if (to === null || slot?.upgrade_from) return false
@@ -28,7 +29,9 @@ export async function stepUpgrade(
     return false
   }
   if (slot.wanted !== 'running') return false
-  await updateSlot(trx, slot.id, beginUpgrade(slot, to, slot.now), { next_reconcile_at: databaseNow })
+  await updateSlot(trx, slot.id, beginUpgrade(slot, to, slot.now, patience), {
+    next_reconcile_at: databaseNow,
+  })
   await notify(trx, 'slot_changed', slot.id)
   await writeUpgrade(trx, instance, {
     from: slot.spec_version,

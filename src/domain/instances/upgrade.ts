@@ -1,7 +1,6 @@
+import { addSeconds, type LifecycleLimits } from './limits.ts'
 import type { SlotFacts, SlotPatch } from './slot-lifecycle.ts'
 
-/** From the machine's making to OpenClaw taking requests; a cold boot takes about 20 s, on a busy host several times that. */
-export const upgradePatienceSeconds = 180
 /** A machine that ends by itself twice has shown enough. */
 const crashesMax = 2
 
@@ -18,16 +17,20 @@ export type UpgradeFacts = Pick<
   | 'failure_message'
 >
 
+/** How long an upgrade may take; see `limits.ts`. */
+export type UpgradePatience = Pick<LifecycleLimits, 'upgradePatienceSeconds'>
+
 /** Puts the slot on probation: its worker makes the machine anew of `specVersion`, on the state that it has. */
 export function beginUpgrade(
   slot: Pick<SlotFacts, 'spec_version'>,
   specVersion: string,
   now: Date,
+  { upgradePatienceSeconds }: UpgradePatience,
 ): SlotPatch {
   return {
     spec_version: specVersion,
     upgrade_from: slot.spec_version,
-    upgrade_until: new Date(now.getTime() + upgradePatienceSeconds * 1000),
+    upgrade_until: addSeconds(now, upgradePatienceSeconds),
     failure_code: null,
     failure_message: null,
     attempts: 0,
@@ -36,11 +39,15 @@ export function beginUpgrade(
 }
 
 /** Ends a probation: passed once the new machine serves, rolled back when it failed or patience ran out. */
-export function judgeUpgrade(slot: UpgradeFacts, now: Date): SlotPatch | undefined {
+export function judgeUpgrade(
+  slot: UpgradeFacts,
+  now: Date,
+  patience: UpgradePatience,
+): SlotPatch | undefined {
   if (slot.upgrade_from === null) return undefined
   const serves = slot.phase === 'running' && slot.ready && slot.made_of === slot.spec_version
   if (serves) return { upgrade_from: null, upgrade_until: null }
-  const reason = refusal(slot, now)
+  const reason = refusal(slot, now, patience)
   if (reason === undefined) return undefined
   return {
     spec_version: slot.upgrade_from,
@@ -61,12 +68,16 @@ export function isOutdated(slot: Pick<SlotFacts, 'spec_version' | 'made_of'>): b
   return slot.made_of !== null && slot.made_of !== slot.spec_version
 }
 
-function refusal(slot: UpgradeFacts, now: Date): string | undefined {
+function refusal(slot: UpgradeFacts, now: Date, patience: UpgradePatience): string | undefined {
   if (slot.failure_code !== null)
     return slot.failure_message ?? `The new machine failed (${slot.failure_code}).`
   if (slot.attempts >= crashesMax)
     return slot.failure_message ?? 'The new machine stopped by itself again and again.'
   if (slot.upgrade_until !== null && now >= slot.upgrade_until)
-    return `OpenClaw did not become ready within ${upgradePatienceSeconds / 60} minutes.`
+    return `OpenClaw did not become ready within ${inWords(patience.upgradePatienceSeconds)}.`
   return undefined
+}
+
+function inWords(seconds: number): string {
+  return seconds >= 120 ? `${Math.round(seconds / 60)} minutes` : `${seconds} seconds`
 }

@@ -21,6 +21,8 @@ export const hostSchema = z
     swapTotalBytes: bytesSchema,
     swapFreeBytes: bytesSchema,
     zramTotalBytes: bytesSchema.describe('Swap that is compressed memory.'),
+    diskTotalBytes: bytesSchema.describe('Of the disk with the instances’ state; 0 where it is not known.'),
+    diskFreeBytes: bytesSchema,
     cpus: z.number(),
     slotCount: z.number().int(),
     pausedCount: z.number().int(),

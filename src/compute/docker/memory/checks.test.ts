@@ -9,6 +9,8 @@ const good: HostFacts = {
   swapTotalBytes: 44 * gibibyte,
   swapFreeBytes: 40 * gibibyte,
   zramTotalBytes: 12 * gibibyte,
+  diskTotalBytes: 100 * gibibyte,
+  diskFreeBytes: 40 * gibibyte,
   cpus: 4,
   cgroupVersion: 2,
   reclaims: true,
@@ -60,4 +62,12 @@ test('a kernel that cannot reclaim or count says what to do about it', () => {
 test('compressed memory with nothing behind it is told of, though it is no fault', () => {
   const check = look({ movesToDisk: false }).get('long sleep')
   expect(check).toMatchObject({ ok: true, detail: expect.stringContaining('backing_dev') })
+})
+
+test('a disk that is nearly full is told of before instances can no longer start', () => {
+  expect(look({ diskFreeBytes: 10 * gibibyte }).get('disk space')?.ok).toBe(true)
+  expect(look({ diskFreeBytes: 9.9 * gibibyte }).get('disk space')).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('9.9 of 100 GiB'),
+  })
 })

@@ -3,9 +3,9 @@ import type { HostFacts } from './host-memory.ts'
 
 const gibibyte = 1024 ** 3
 
-/** What the operator of a host should know about its memory, and the commands that make room. Pure. */
+/** What the operator of a host should know about its memory and disk, and the commands that make room. Pure. */
 export function memoryChecks(facts: HostFacts): PreflightCheck[] {
-  return [checkReclaim(facts), checkSwap(facts), checkDisk(facts)]
+  return [checkReclaim(facts), checkSwap(facts), checkDisk(facts), checkSpace(facts)]
 }
 
 function checkReclaim(facts: HostFacts): PreflightCheck {
@@ -64,6 +64,21 @@ function checkDisk(facts: HostFacts): PreflightCheck {
     ok: true,
     detail:
       'Compressed memory stays in RAM, however long an instance sleeps, because nothing lies behind it. Where the kernel has CONFIG_ZRAM_WRITEBACK, give zram a partition before its size is set: `echo /dev/PARTITION > /sys/block/zram0/backing_dev`. Else a swap file takes what no longer fits: see docs/howto/give-hosts-swap.md.',
+  }
+}
+
+/** Earlier than admission ends (src/domain/instances/room.ts), so that there is time to do something. */
+const spaceShareMin = 0.1
+
+function checkSpace(facts: HostFacts): PreflightCheck {
+  const name = 'disk space'
+  const free = `${gibibytes(facts.diskFreeBytes)} of ${gibibytes(facts.diskTotalBytes)} GiB`
+  if (facts.diskFreeBytes >= facts.diskTotalBytes * spaceShareMin)
+    return { name, ok: true, detail: `${free} are free for the state of instances.` }
+  return {
+    name,
+    ok: false,
+    detail: `Only ${free} are free where the state of instances lies; below a twentieth nothing more is started there. Remove what is old (\`docker system prune\`), enlarge the disk, or add a host.`,
   }
 }
 

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -110,6 +111,10 @@ describe.skipIf(!docker || !isRootOfHost())('the memory of a container', () => {
     expect(facts.memoryTotalBytes).toBeGreaterThan(facts.memoryAvailableBytes)
     expect(facts.swapTotalBytes).toBeGreaterThanOrEqual(heldMebibytes * mebibyte)
     expect(facts.cpus).toBeGreaterThan(0)
+    // The same disk, whichever way it is looked at: the helper's own root lies on it.
+    const { blocks, bsize } = await statfs('/var/lib/docker')
+    expect(facts.diskTotalBytes).toBe(blocks * bsize)
+    expect(facts.diskFreeBytes).toBeGreaterThan(0)
     for (const check of await memory.preflight()) expect(check.detail).toMatch(/\S/)
   })
 })

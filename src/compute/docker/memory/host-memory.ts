@@ -18,6 +18,9 @@ export interface HostFacts {
   swapFreeBytes: number
   /** Swap that is compressed memory. */
   zramTotalBytes: number
+  /** Of the disk with the engine's volumes. */
+  diskTotalBytes: number
+  diskFreeBytes: number
   cpus: number
   cgroupVersion: 1 | 2
   /** Whether a container's memory can be reclaimed on demand: always on version 1, from Linux 5.19 on version 2. */
@@ -49,10 +52,16 @@ export interface HostMemory {
 /** Long enough not to take what another instance has just put there. */
 const diskIdleSeconds = 3600
 
-export function createHostMemory(run: RunOnHost): HostMemory {
+/** Where an engine keeps images and volumes unless it was told otherwise. */
+const standardEngineDirectory = '/var/lib/docker'
+
+export function createHostMemory(
+  run: RunOnHost,
+  engineDirectory: () => Promise<string> = () => Promise.resolve(standardEngineDirectory),
+): HostMemory {
   const freezing = new Map<string, AbortController>()
 
-  const facts: HostMemory['facts'] = async () => readFacts(await run(hostScript))
+  const facts: HostMemory['facts'] = async () => readFacts(await run(hostScript(await engineDirectory())))
 
   return {
     use: async (containerIds) => {
@@ -107,6 +116,8 @@ function readFacts(text: string): HostFacts {
     swapTotalBytes: number('SwapTotal'),
     swapFreeBytes: number('SwapFree'),
     zramTotalBytes: number('zram'),
+    diskTotalBytes: number('diskTotal'),
+    diskFreeBytes: number('diskFree'),
     cpus: number('cpus'),
     cgroupVersion: number('cgroup') === 1 ? 1 : 2,
     reclaims: number('reclaim') === 1,

@@ -114,8 +114,15 @@ fi
 usage "$directory"`
 }
 
-/** Prints the host's memory, one `NAME VALUE` per line, and what it offers for moving memory out of RAM. */
-export const hostScript = `${prelude}
+/**
+ * Prints the host's memory and disk, one `NAME VALUE` per line, and what it offers for moving memory out of RAM. A helper
+ * container does not see the engine's directory, and its own root lies on the same disk.
+ */
+export function hostScript(engineDirectory: string): string {
+  return `${prelude}
+engine=${quoted(engineDirectory)}
+[ -d "$engine/volumes" ] && engine=$engine/volumes || engine=/
+df -P -k "$engine" | awk 'NR == 2 { printf "diskTotal %.0f\\ndiskFree %.0f\\n", $2 * 1024, $4 * 1024 }'
 awk '{ sub(":", "", $1); if ($1 ~ /^(MemTotal|MemAvailable|SwapTotal|SwapFree)$/) printf "%s %.0f\\n", $1, $2 * 1024 }' /proc/meminfo
 echo zram $(awk '$1 ~ /zram/ { sum += $3 } END { printf "%.0f", sum * 1024 }' /proc/swaps)
 echo cgroup $version
@@ -135,6 +142,11 @@ echo writeback $writeback
 [ "$(cat /sys/module/zswap/parameters/enabled 2>/dev/null)" = Y ] && echo zswap 1 || echo zswap 0
 [ -e /sys/block/zram0 ] || [ -e /sys/class/zram-control ] && echo zramKnown 1 || echo zramKnown 0
 echo cpus $(grep -c ^processor /proc/cpuinfo)`
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
 
 function checked(containerId: string): string {
   if (!/^[0-9a-f]{64}$/.test(containerId)) throw new Error(`not a container's id: ${containerId}`)

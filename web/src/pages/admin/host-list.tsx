@@ -49,6 +49,14 @@ export function HostList({ hosts }: { hosts: Host[] }) {
                 }
               />
             )}
+            {host.diskTotalBytes > 0 && (
+              <Meter
+                label="Disk"
+                used={host.diskTotalBytes - host.diskFreeBytes}
+                total={host.diskTotalBytes}
+                note="the state of instances, images, and whatever else lies there"
+              />
+            )}
           </li>
         ))}
       </ul>
