@@ -59,7 +59,7 @@ export async function openBackups(server: Server, deps: OpenBackupsDeps): Promis
 }
 
 /** The SDK is loaded only where a bucket is named: it takes memory and time. */
-async function openRemote(config: Config): Promise<BlobStore | null> {
+export async function openRemote(config: Config): Promise<BlobStore | null> {
   if (!config.REEF_BACKUP_S3_BUCKET) return null
   const { openS3 } = await import('./adapters/s3/s3.ts')
   const { REEF_BACKUP_S3_ACCESS_KEY_ID: id, REEF_BACKUP_S3_SECRET_ACCESS_KEY: key } = config

@@ -6,6 +6,7 @@ import { systemClock as clock } from './clock.ts'
 import { dockerSettings, planDiskBytes, planLimits } from './compute/docker/settings.ts'
 import { openDrivers } from './compute/registry.ts'
 import type { Config } from './config.ts'
+import { type Credits, openCredits } from './credits.ts'
 import type { Database } from './db/database.ts'
 import type { Listener } from './db/listen.ts'
 import { createAuthenticator } from './domain/accounts/authenticator.ts'
@@ -107,6 +108,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       await core.instances.reconciler.start()
       core.access.start()
       backups.worker.start()
+      core.credits.start()
       usageSweep = startUsageSweep({
         database: core.database,
         onError: (error) => log.warn({ err: error }, 'abandoned model calls were not closed'),
@@ -134,6 +136,8 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       closeBeside?.()
       await server.close()
       await core.instances.close()
+      // Last, so that what was spent until now is anchored.
+      await core.credits.stop()
     },
   }
 }
@@ -157,6 +161,7 @@ interface Core {
   onBackups(backups: Backups): void
   visits: Visits
   access: Access
+  credits: Credits
   originOf(slug: string): string
 }
 
@@ -223,6 +228,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
       proxyPublicUrl: urls.proxy,
     }),
     access: await openAccess({ ...options, urls, clock }),
+    credits: await openCredits({ config, secret, database, log }),
     originOf,
   }
 }
@@ -284,6 +290,7 @@ async function openApi(
   registerInstanceRoutes(server, { authenticator, instances: instances.service, logs: link.logs })
   registerSessionRoutes(server, { authenticator, sessions: instances.sessions })
   core.access.registerRoutes(server, { authenticator, targets: instances.targets })
+  core.credits.registerRoutes(server, { authenticator })
   const backups = await openBackups(server, {
     config,
     database,

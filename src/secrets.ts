@@ -1,4 +1,12 @@
-import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 
 /**
  * Everything that Reef derives from its one root secret (`REEF_SECRET`, or `secret.key` in the data directory).
@@ -18,6 +26,18 @@ export function openRootSecret(secret: Buffer): RootSecret {
     deriveToken: (purpose, subject) =>
       createHmac('sha256', deriveKey(purpose)).update(subject).digest('base64url'),
   }
+}
+
+/** What PKCS#8 puts before the 32 bytes of an Ed25519 key (RFC 8410). */
+const privateKeyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+/** An Ed25519 key for one purpose. */
+export function deriveSigningKey(secret: RootSecret, purpose: string): KeyObject {
+  return createPrivateKey({
+    key: Buffer.concat([privateKeyPrefix, secret.deriveKey(purpose)]),
+    format: 'der',
+    type: 'pkcs8',
+  })
 }
 
 export function sha256(text: string): Buffer {

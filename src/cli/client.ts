@@ -19,6 +19,8 @@ export interface ReefClient {
   call<S extends z.ZodType>(path: string, request: Request<S>): Promise<z.infer<S>>
   /** A response of the proxy to read piece by piece; errors are thrown as everywhere. */
   stream(path: string, init: { method?: string; body?: unknown; signal?: AbortSignal }): Promise<Response>
+  /** A response of the API that is no JSON. */
+  download(path: string): Promise<Response>
   /** The proxy's counterpart of `call`. */
   callProxy<S extends z.ZodType>(path: string, request: Request<S>): Promise<z.infer<S>>
   /** The bearer credential as it is now, for the realtime WebSocket. */
@@ -77,6 +79,7 @@ export function createClient(options: ClientOptions): ReefClient {
     bearer,
     organizationId,
     call: (path, request) => explained(async () => send(url, path, request, await headers())),
+    download: (path) => explained(async () => request(url, path, {}, await headers())),
     callProxy: (path, request) =>
       explained(async () => send(await proxyUrl(), path, request, await headers())),
     stream: (path, init) => explained(async () => request(await proxyUrl(), path, init, await headers())),

@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import { addAccountCommands } from './commands/account.ts'
 import { addBackupCommands } from './commands/backups.ts'
 import { addChatCommand } from './commands/chat.ts'
+import { addCreditCommands } from './commands/credits.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addDomainsCommands } from './commands/domains.ts'
 import { addEgressCommands } from './commands/egress.ts'
@@ -18,12 +19,15 @@ export function createProgram(): Command {
     .description(manifest.description)
     .version(manifest.version, '-v, --version')
     .exitOverride()
+    // Else a command with subcommands would take their options for its own.
+    .enablePositionalOptions()
   addUpCommand(program)
   addAccountCommands(program)
   addInstanceCommands(program)
   addChatCommand(program)
   addLogsCommand(program)
   addBackupCommands(program)
+  addCreditCommands(program)
   addKeysCommands(program)
   addEgressCommands(program)
   addSecretsCommands(program)

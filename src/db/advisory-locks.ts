@@ -9,4 +9,5 @@ export const advisoryLocks = {
   singleUser: 7_333_004,
   admission: 7_333_005,
   drills: 7_333_008,
+  ledgerAnchors: 7_333_009,
 } as const

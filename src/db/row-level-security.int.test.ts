@@ -18,6 +18,7 @@ const closedToTenants = [
   'hosts',
   'operators',
   'price_lists',
+  'ledger_anchors',
   'slots',
   'migrations',
   'installation',

@@ -7,7 +7,14 @@ import type {
   BackupsTable,
   RestoresTable,
 } from './tables/backups.ts'
-import type { LedgerBooksTable, LedgerReservationsTable, LedgerTransfersTable } from './tables/credits.ts'
+import type {
+  LedgerAnchoredHeadsTable,
+  LedgerAnchorsTable,
+  LedgerBooksTable,
+  LedgerReservationsTable,
+  LedgerSystemAccountsTable,
+  LedgerTransfersTable,
+} from './tables/credits.ts'
 import type { DomainsTable } from './tables/domains.ts'
 import type {
   EgressDeniedTable,
@@ -63,6 +70,9 @@ export interface Tables {
   ledger_books: LedgerBooksTable
   ledger_transfers: LedgerTransfersTable
   ledger_reservations: LedgerReservationsTable
+  ledger_anchors: LedgerAnchorsTable
+  ledger_anchored_heads: LedgerAnchoredHeadsTable
+  ledger_system_accounts: LedgerSystemAccountsTable
   price_lists: PriceListsTable
   runtime_meters: RuntimeMetersTable
   runtime_usage: RuntimeUsageTable

@@ -20,6 +20,7 @@ export type LedgerOperation =
   | 'forfeit'
   | 'reserve'
   | 'settle'
+  | 'expire'
 
 export type ReservationPurpose = 'model_call' | 'runtime'
 
@@ -59,4 +60,24 @@ export interface LedgerReservationsTable {
   expires_at: Date
   created_at: Generated<Date>
   closed_at: Date | null
+}
+
+export interface LedgerAnchorsTable {
+  number: AppendOnly<number>
+  sha256: AppendOnly<Buffer>
+  content: string | null
+  created_at: Generated<Date>
+}
+
+export interface LedgerAnchoredHeadsTable {
+  organization_id: string
+  sequence: number
+}
+
+/** A view. */
+export interface LedgerSystemAccountsTable {
+  account: LedgerAccount
+  balance: number
+  /** Whether it says where credits came from, and not where they are. */
+  source: boolean
 }

@@ -8,13 +8,17 @@ export const scopes = [
   'chat',
   'organization:read',
   'organization:write',
+  'credits:read',
+  'credits:write',
 ] as const
 
 export type Scope = (typeof scopes)[number]
 
+const beyondMembers: ReadonlySet<Scope> = new Set(['organization:write', 'credits:write'])
+
 /** All that a role allows. A key can do what its scopes name and its creator's role allows, never more. */
 export function scopesOfRole(role: MemberRole): readonly Scope[] {
-  return role === 'member' ? scopes.filter((scope) => scope !== 'organization:write') : scopes
+  return role === 'member' ? scopes.filter((scope) => !beyondMembers.has(scope)) : scopes
 }
 
 /** Who is calling, in which organization, and what for. Made only by an Authenticator. */

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
+import { createPublicKey, sign } from 'node:crypto'
 import {
   type Manifest,
   manifestSchema,
@@ -6,7 +6,7 @@ import {
   type SignedManifest,
   signedManifestSchema,
 } from '../../../supervisor/backup/manifest.ts'
-import type { RootSecret } from '../../secrets.ts'
+import { deriveSigningKey, type RootSecret } from '../../secrets.ts'
 
 /** Signs manifests with a key that the root secret gives; supervisors get the public half. */
 export interface ManifestSigner {
@@ -17,15 +17,8 @@ export interface ManifestSigner {
   open(text: string): Manifest
 }
 
-/** What PKCS#8 puts before the 32 bytes of an Ed25519 key (RFC 8410). */
-const privateKeyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')
-
 export function createManifestSigner(secret: RootSecret): ManifestSigner {
-  const privateKey = createPrivateKey({
-    key: Buffer.concat([privateKeyPrefix, secret.deriveKey('backup manifests')]),
-    format: 'der',
-    type: 'pkcs8',
-  })
+  const privateKey = deriveSigningKey(secret, 'backup manifests')
   const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).toString('base64')
   return {
     publicKey,

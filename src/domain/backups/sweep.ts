@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts'
+import { anchorsPrefix } from '../credits/anchor-file.ts'
 import type { BlobStore } from './blob-store.ts'
 import { decideRetention, type KeptBackup, type RetentionPolicy } from './retention.ts'
 import { type BackupRow, manifestKey } from './rows.ts'
@@ -88,7 +89,8 @@ export async function removeUnknown(database: Database, store: BlobStore, now: D
   const limit = new Date(now.getTime() - dayMs)
   await store.removeAbandoned(limit)
   for await (const { key, modifiedAt } of store.list('')) {
-    if (modifiedAt > limit) continue
+    // The ledger's anchors lie beside backups in the remote store, and are kept for good.
+    if (modifiedAt > limit || key.startsWith(anchorsPrefix)) continue
     const id = /([^/]+?)(\.age|\.manifest\.json)$/.exec(key)?.[1]
     if (id === undefined || !(await isKnown(database, id, key))) await store.delete(key)
   }

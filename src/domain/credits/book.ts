@@ -12,6 +12,8 @@ export interface Book {
   balances: Record<LedgerAccount, number>
   headSequence: number
   headHash: Buffer
+  /** When its last transfer was made. */
+  changedAt: Date
   /** Transfers of earlier operations by their key: of those keys that are about to be used. */
   known: Map<string, Transfer[]>
   /** Of those that are about to be used, closed ones included. */
@@ -51,7 +53,7 @@ export function applyOperation(book: Book, operation: Operation, at: Date): Outc
     if (!known[0]?.request_hash.equals(request)) return refuse(book, 'key_reused')
     return accept(book, known, true)
   }
-  const movements = movementsOf(book, operation)
+  const movements = movementsOf(book, operation, at)
   if (!Array.isArray(movements)) return { done: false, refusal: movements }
   const transfers = movements
     .filter(([, , amount]) => amount > 0)
@@ -70,7 +72,7 @@ function assertAmount(operation: Operation): void {
       throw new RangeError(`${operation.kind} of ${amount}: amounts are whole micro-credits, zero or more`)
 }
 
-function movementsOf(book: Book, operation: Operation): Movement[] | LedgerRefusal {
+function movementsOf(book: Book, operation: Operation, at: Date): Movement[] | LedgerRefusal {
   const { available, frozen } = book.balances
   const { amount } = operation
   switch (operation.kind) {
@@ -93,6 +95,10 @@ function movementsOf(book: Book, operation: Operation): Movement[] | LedgerRefus
       return [['available', 'reserved', Math.min(available, amount)]]
     case 'settle':
       return settled(book, operation)
+    case 'expire': {
+      const reservation = book.reservations.get(operation.reservationId)
+      return isExpired(reservation, at) ? [['reserved', 'available', reservation.held]] : []
+    }
   }
 }
 
@@ -114,6 +120,10 @@ function settled(book: Book, operation: Extract<Operation, { kind: 'settle' }>):
     ['written_off', 'spent', operation.amount - fromHeld - fromAvailable],
     ['reserved', 'available', operation.close ? held - fromHeld : 0],
   ]
+}
+
+function isExpired(reservation: Reservation | undefined, at: Date): reservation is Reservation {
+  return reservation !== undefined && reservation.closed_at === null && reservation.expires_at <= at
 }
 
 interface Posting {
@@ -144,6 +154,7 @@ function post(book: Book, operation: Operation, { movement, leg, request, at }: 
   const transfer = { ...unhashed, hash: hashTransfer(book.headHash, unhashed) }
   book.headSequence = transfer.sequence
   book.headHash = transfer.hash
+  book.changedAt = at
   move(book.balances, transfer)
   return transfer
 }
@@ -155,12 +166,18 @@ export function move(
 ): void {
   balances[debit] += sources.has(debit) ? amount : -amount
   balances[credit] += sources.has(credit) ? -amount : amount
+  if (!Number.isSafeInteger(balances[debit]) || !Number.isSafeInteger(balances[credit]))
+    throw new RangeError(`${debit} or ${credit} would pass what can be counted exactly`)
 }
 
 function changeReservation(book: Book, operation: Operation, transfers: Transfer[], at: Date): void {
-  if (operation.kind !== 'reserve' && operation.kind !== 'settle') return
+  if (!('reservationId' in operation)) return
   const id = operation.reservationId
   const before = book.reservations.get(id)
+  if (operation.kind === 'expire') {
+    if (isExpired(before, at)) book.reservations.set(id, { ...before, held: 0, closed_at: at })
+    return
+  }
   const sum = (debit: LedgerAccount, credit: LedgerAccount): number =>
     transfers.reduce(
       (total, one) => (one.debit === debit && one.credit === credit ? total + one.amount : total),

@@ -8,3 +8,19 @@ export function formatCredits(micros: number): string {
   const shown = Math.trunc((micros / microsPerCredit) * scale) / scale
   return shown.toLocaleString('en-US', { maximumFractionDigits: decimals })
 }
+
+/** Exactly, for programs: a decimal number of credits with six places. */
+export function decimalCredits(micros: number): string {
+  const digits = String(Math.abs(micros)).padStart(7, '0')
+  return `${micros < 0 ? '-' : ''}${digits.slice(0, -6)}.${digits.slice(-6)}`
+}
+
+/** The other way round. Undefined for what is no decimal number, has more than six places, or is beyond exact counting. */
+export function microsOf(credits: string): number | undefined {
+  const match = /^(-?)(\d{1,10})(?:\.(\d{1,6}))?$/.exec(credits)
+  if (!match) return undefined
+  const [, sign, whole = '', fraction = ''] = match
+  const micros = Number(whole + fraction.padEnd(6, '0'))
+  if (!Number.isSafeInteger(micros)) return undefined
+  return sign === '-' ? -micros : micros
+}

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
-import type { LedgerAccount } from '../../db/tables/credits.ts'
+import type { LedgerAccount, LedgerOperation } from '../../db/tables/credits.ts'
 import { applyOperation, type Book, type Outcome, type Reservation, type Transfer } from './book.ts'
 import type { Operation } from './operation.ts'
 
@@ -12,25 +12,31 @@ import type { Operation } from './operation.ts'
  */
 export async function applyOperations(trx: Trx, operations: readonly Operation[]): Promise<Outcome[]> {
   if (operations.length === 0) return []
-  const { books, now } = await lockBooks(trx, operations)
+  const { books, times } = await lockBooks(trx, operations)
   const heads = new Map([...books].map(([id, book]) => [id, book.headSequence]))
   const outcomes = operations.map((operation) =>
-    applyOperation(books.get(operation.organizationId) as Book, operation, now),
+    // `lockBooks` has one of both for each organization.
+    applyOperation(
+      books.get(operation.organizationId) as Book,
+      operation,
+      times.get(operation.organizationId) as Date,
+    ),
   )
   const changed = [...books.values()].filter((book) => book.headSequence !== heads.get(book.organizationId))
   const transfers = outcomes.flatMap((outcome) =>
     outcome.done && !outcome.receipt.replayed ? outcome.receipt.transfers : [],
   )
-  if (transfers.length > 0) await insertTransfers(trx, transfers)
-  if (changed.length > 0) await updateBooks(trx, changed)
-  await writeReservations(trx, operations, outcomes, books)
+  const reservations = changedReservations(operations, outcomes, books)
+  if (transfers.length > 0 || reservations.length > 0)
+    await write(trx, { transfers, books: changed, reservations })
   await hint(trx, transfers)
   return outcomes
 }
 
 /** Whoever waits for credits is told that they came or went other than by use, which would be too often. */
 async function hint(trx: Trx, transfers: Transfer[]): Promise<void> {
-  const changed = transfers.filter(({ operation }) => operation !== 'reserve' && operation !== 'settle')
+  const byUse: ReadonlySet<LedgerOperation> = new Set(['reserve', 'settle', 'expire'])
+  const changed = transfers.filter(({ operation }) => !byUse.has(operation))
   for (const organizationId of new Set(changed.map((transfer) => transfer.organization_id)))
     await notify(trx, 'credits_changed', organizationId)
 }
@@ -38,7 +44,7 @@ async function hint(trx: Trx, transfers: Transfer[]): Promise<void> {
 async function lockBooks(
   trx: Trx,
   operations: readonly Operation[],
-): Promise<{ books: Map<string, Book>; now: Date }> {
+): Promise<{ books: Map<string, Book>; times: Map<string, Date> }> {
   const ids = [...new Set(operations.map(({ organizationId }) => organizationId))].sort()
   let rows = await selectBooks(trx, ids)
   if (rows.length < ids.length) {
@@ -54,19 +60,21 @@ async function lockBooks(
   }
   for (const reservation of await findReservations(trx, operations))
     books.get(reservation.organization_id)?.reservations.set(reservation.id, reservation)
-  return { books, now: (rows[0] as BookRow).now }
+  return { books, times: new Map(rows.map((row) => [row.organization_id, row.now])) }
 }
 
 type BookRow = { [account in LedgerAccount]: number } & {
   organization_id: string
   head_sequence: number
   head_hash: Buffer
+  updated_at: Date
   now: Date
 }
 
+/** With the time for what is about to be done: never before what was done last, whatever the clocks of machines say. */
 async function selectBooks(trx: Trx, ids: string[]): Promise<BookRow[]> {
   const { rows } = await sql<BookRow>`
-    select *, date_trunc('milliseconds', clock_timestamp()) as now from ledger_books
+    select *, date_trunc('milliseconds', greatest(clock_timestamp(), updated_at)) as now from ledger_books
     where organization_id = any(${ids}::uuid[]) order by organization_id for update`.execute(trx)
   return rows
 }
@@ -78,6 +86,7 @@ function bookOf(row: BookRow): Book {
     balances: { granted, purchased, written_off, available, reserved, spent, frozen, refunded },
     headSequence: row.head_sequence,
     headHash: row.head_hash,
+    changedAt: row.updated_at,
     known: new Map(),
     reservations: new Map(),
   }
@@ -102,44 +111,21 @@ async function findReservations(trx: Trx, operations: readonly Operation[]): Pro
   if (ids.length === 0) return []
   const { rows } = await sql<Reservation>`
     select * from ledger_reservations where id = any(${ids}::uuid[])`.execute(trx)
+  const owners = new Map(rows.map((row) => [row.id, row.organization_id]))
+  for (const one of operations)
+    if (
+      'reservationId' in one &&
+      (owners.get(one.reservationId) ?? one.organizationId) !== one.organizationId
+    )
+      throw new Error(`reservation ${one.reservationId} is another organization's`)
   return rows
 }
 
-/** One parameter, however many rows: the statement's text stays the same and cheap to plan. */
-async function insertTransfers(trx: Trx, transfers: Transfer[]): Promise<void> {
-  const rows = transfers.map((transfer) => ({
-    ...transfer,
-    request_hash: bytea(transfer.request_hash),
-    hash: bytea(transfer.hash),
-  }))
-  await sql`insert into ledger_transfers
-    select * from jsonb_populate_recordset(null::ledger_transfers, ${JSON.stringify(rows)}::jsonb)`.execute(
-    trx,
-  )
-}
-
-async function updateBooks(trx: Trx, books: Book[]): Promise<void> {
-  const rows = books.map((book) => ({
-    organization_id: book.organizationId,
-    ...book.balances,
-    head_sequence: book.headSequence,
-    head_hash: bytea(book.headHash),
-  }))
-  await sql`update ledger_books as books set
-      granted = changed.granted, purchased = changed.purchased, written_off = changed.written_off,
-      available = changed.available, reserved = changed.reserved, spent = changed.spent, frozen = changed.frozen,
-      refunded = changed.refunded, head_sequence = changed.head_sequence, head_hash = changed.head_hash,
-      updated_at = clock_timestamp()
-    from jsonb_populate_recordset(null::ledger_books, ${JSON.stringify(rows)}::jsonb) as changed
-    where books.organization_id = changed.organization_id`.execute(trx)
-}
-
-async function writeReservations(
-  trx: Trx,
+function changedReservations(
   operations: readonly Operation[],
   outcomes: Outcome[],
   books: Map<string, Book>,
-): Promise<void> {
+): Reservation[] {
   const changed = new Map<string, Reservation>()
   for (const [index, operation] of operations.entries()) {
     const outcome = outcomes[index]
@@ -147,9 +133,42 @@ async function writeReservations(
     const reservation = books.get(operation.organizationId)?.reservations.get(operation.reservationId)
     if (reservation) changed.set(reservation.id, reservation)
   }
-  if (changed.size === 0) return
-  await sql`insert into ledger_reservations
-    select * from jsonb_populate_recordset(null::ledger_reservations, ${JSON.stringify([...changed.values()])}::jsonb)
+  return [...changed.values()]
+}
+
+/** One statement and three parameters, however many rows: its text stays the same and cheap to plan. */
+async function write(
+  trx: Trx,
+  { transfers, books, reservations }: { transfers: Transfer[]; books: Book[]; reservations: Reservation[] },
+): Promise<void> {
+  const transferRows = transfers.map((transfer) => ({
+    ...transfer,
+    request_hash: bytea(transfer.request_hash),
+    hash: bytea(transfer.hash),
+  }))
+  const bookRows = books.map((book) => ({
+    organization_id: book.organizationId,
+    ...book.balances,
+    head_sequence: book.headSequence,
+    head_hash: bytea(book.headHash),
+    updated_at: book.changedAt,
+  }))
+  await sql`with
+    added as (
+      insert into ledger_transfers
+      select * from json_populate_recordset(null::ledger_transfers, ${JSON.stringify(transferRows)}::json)
+    ),
+    moved as (
+      update ledger_books as books set
+        granted = changed.granted, purchased = changed.purchased, written_off = changed.written_off,
+        available = changed.available, reserved = changed.reserved, spent = changed.spent, frozen = changed.frozen,
+        refunded = changed.refunded, head_sequence = changed.head_sequence, head_hash = changed.head_hash,
+        updated_at = changed.updated_at
+      from json_populate_recordset(null::ledger_books, ${JSON.stringify(bookRows)}::json) as changed
+      where books.organization_id = changed.organization_id
+    )
+    insert into ledger_reservations
+    select * from json_populate_recordset(null::ledger_reservations, ${JSON.stringify(reservations)}::json)
     on conflict (id) do update set held = excluded.held, settled = excluded.settled,
       expires_at = excluded.expires_at, closed_at = excluded.closed_at`.execute(trx)
 }

@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts'
+import { isDatabaseUnavailable } from '../../db/unavailable.ts'
 import { conflict, impossible, ReefError } from '../../errors.ts'
 import { createBatched } from '../usage/batch.ts'
 import type { LedgerRefusal, Outcome, Receipt } from './book.ts'
@@ -19,8 +20,9 @@ const lanesCount = 4
 
 export function createLedger(database: Database): Ledger {
   const lanes = Array.from({ length: lanesCount }, () =>
-    createBatched<Operation, Outcome>((operations) =>
-      database.asSystem((trx) => applyOperations(trx, operations)),
+    createBatched<Operation, Outcome>(
+      (operations) => database.asSystem((trx) => applyOperations(trx, operations)),
+      isDatabaseUnavailable,
     ),
   )
   return {

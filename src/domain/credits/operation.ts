@@ -13,7 +13,10 @@ interface Request {
   actorUserId?: string
 }
 
-/** What can be done with credits. Amounts are whole micro-credits, never negative. */
+/**
+ * What can be done with credits. Amounts are whole micro-credits, never negative. One that moves nothing (zero, or a freeze
+ * of what is not there) leaves no trace, its key neither.
+ */
 export type Operation = Request &
   (
     | { kind: 'grant' | 'purchase'; amount: number }
@@ -42,6 +45,8 @@ export type Operation = Request &
      * what is still held; without it the reservation goes on.
      */
     | { kind: 'settle'; reservationId: string; amount: number; close: boolean }
+    /** Gives back what is held beyond its time; does nothing to a reservation that was settled or prolonged meanwhile. */
+    | { kind: 'expire'; reservationId: string; amount: 0 }
   )
 
 export type OperationKind = Operation['kind']

@@ -37,3 +37,18 @@ describe('batched work', () => {
     expect(results[3]).toMatchObject({ value: 40 })
   })
 })
+
+it('does none of a batch alone when the failure is nobody’s fault', async () => {
+  let attempts = 0
+  const batched = createBatched(
+    async (_items: number[]): Promise<number[]> => {
+      attempts += 1
+      throw new Error('away')
+    },
+    (error) => (error as Error).message === 'away',
+  )
+  const results = await Promise.allSettled([1, 2, 3, 4].map((item) => batched(item)))
+  expect(results.map(({ status }) => status)).toEqual(Array(4).fill('rejected'))
+  // The first alone, since it did not wait, and then all others together.
+  expect(attempts).toBe(2)
+})

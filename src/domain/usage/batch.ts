@@ -13,10 +13,13 @@ const itemsMax = 500
 /**
  * Lets many callers share one piece of work, usually a transaction: what comes while it is under way goes together into
  * the next. One call alone waits for nothing; a thousand at once take a handful of transactions and one connection. When
- * a batch fails, its items are done one by one, so that only those that are to blame fail. `work` answers each item, in
- * their order.
+ * a batch fails, its items are done one by one, so that only those that are to blame fail; unless `isNobodysFault` says of
+ * the error that they all would. `work` answers each item, in their order.
  */
-export function createBatched<T, R>(work: (items: T[]) => Promise<R[]>): Batched<T, R> {
+export function createBatched<T, R>(
+  work: (items: T[]) => Promise<R[]>,
+  isNobodysFault: (error: unknown) => boolean = () => false,
+): Batched<T, R> {
   const waiting: Waiting<T, R>[] = []
   let running = false
 
@@ -36,7 +39,7 @@ export function createBatched<T, R>(work: (items: T[]) => Promise<R[]>): Batched
         const results = await work(batch.map(({ item }) => item))
         for (const [index, { resolve }] of batch.entries()) resolve(results[index] as R)
       } catch (error) {
-        if (batch.length === 1) batch[0]?.reject(error)
+        if (batch.length === 1 || isNobodysFault(error)) for (const { reject } of batch) reject(error)
         else for (const one of batch) await runAlone(one)
       }
     running = false

@@ -15,6 +15,8 @@ const scopes: { scope: Scope; text: string }[] = [
   { scope: 'instances:write', text: 'Start, stop, restart and delete it' },
   { scope: 'organization:read', text: 'See members and the organization' },
   { scope: 'organization:write', text: 'Change members and the organization' },
+  { scope: 'credits:read', text: 'See credits, prices and usage' },
+  { scope: 'credits:write', text: 'Buy credits and set budgets' },
 ]
 
 const lifetimes = [

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../../../test/support/app.ts'
+
+const main = fileURLToPath(new URL('../main.ts', import.meta.url))
+let app: TestApp
+let home: string
+
+beforeAll(async () => {
+  app = await startTestApp()
+  home = await mkdtemp(join(tmpdir(), 'reef-cli-'))
+  const signUp = ['sign-up', '--name', 'Ada', '--email', 'ada@example.com', '--password-stdin']
+  expect(await reef(signUp, 'correct horse battery\n')).toMatchObject({ code: 0 })
+})
+afterAll(async () => {
+  await app?.end()
+  if (home) await rm(home, { recursive: true })
+})
+
+/** The command line as a person runs it. */
+async function reef(
+  argv: string[],
+  input = '',
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [main, ...argv], {
+    env: { PATH: process.env.PATH, XDG_CONFIG_HOME: home, REEF_URL: app.url },
+    stdio: 'pipe',
+  })
+  child.stdin.end(input)
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].on('data', (chunk) => {
+      output[name] += chunk
+    })
+  const code = await new Promise<number | null>((done) => child.on('close', done))
+  return { code, ...output }
+}
+
+test('an operator grants credits, and whoever has them sees them', async () => {
+  expect((await reef(['credits'])).stdout).toContain('reef credits grant WHO CREDITS')
+  const granted = await reef(['credits', 'grant', 'ada@example.com', '500.5', '--note', 'a first month'])
+  expect(granted).toMatchObject({ code: 0, stdout: expect.stringContaining('Gave 500.5 credits to') })
+  expect((await reef(['credits', 'ledger'])).stdout).toMatch(/grant +500\.5 .*a first month/)
+  expect(JSON.parse((await reef(['credits', 'ledger', '--json', '--search', 'month'])).stdout)).toMatchObject(
+    [{ kind: 'grant', amountMicros: 500_500_000 }],
+  )
+  expect(JSON.parse((await reef(['credits', '--json'])).stdout).grantedMicros).toBeGreaterThanOrEqual(
+    500_500_000,
+  )
+})
+
+test('the statement can be written to a file', async () => {
+  const file = join(home, 'credits.csv')
+  expect(await reef(['credits', 'ledger', '--csv', file])).toMatchObject({ code: 0 })
+  expect(await readFile(file, 'utf8')).toMatch(/^time,kind,.*\r\n[^\r]+grant/)
+  expect((await reef(['credits', 'ledger', '--csv', '-'])).stdout).toBe(await readFile(file, 'utf8'))
+})
+
+test('what cannot be granted says why', async () => {
+  const wrong = await reef(['credits', 'grant', 'nobody@example.com', '5'])
+  expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('sign up first') })
+  expect((await reef(['credits', 'grant', 'ada@example.com', 'lots'])).stderr).toContain('credits')
+})
+
+test('verification exits with 1 when a byte of the ledger was changed', async () => {
+  expect(await reef(['ledger', 'verify'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('The ledger is right'),
+  })
+  const admin = new pg.Client({ connectionString: app.database.adminUrl })
+  await admin.connect()
+  await admin.query("update ledger_transfers set note = 'a First month' where note = 'a first month'")
+  await admin.end()
+  const found = await reef(['ledger', 'verify'])
+  expect(found).toMatchObject({ code: 1, stdout: expect.stringContaining('is not what was written') })
+  expect(JSON.parse((await reef(['ledger', 'verify', '--json'])).stdout)).toMatchObject({ ok: false })
+})
