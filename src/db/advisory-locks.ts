@@ -10,4 +10,5 @@ export const advisoryLocks = {
   admission: 7_333_005,
   drills: 7_333_008,
   ledgerAnchors: 7_333_009,
+  prices: 7_333_010,
 } as const
