@@ -22,6 +22,8 @@ export interface BackupService {
   /** Answers at once; `getRestore` says what became of it. */
   restore(principal: Principal, wish: RestoreWish): Promise<Restore>
   getRestore(principal: Principal, restoreId: string): Promise<Restore>
+  /** What was put into an instance, the newest first. */
+  listRestores(principal: Principal, instanceId: string): Promise<Restore[]>
   /** Has the newest backup restored on trial as soon as there is room; `listDrills` says what came of it. */
   drill(principal: Principal, instanceId: string): Promise<void>
   listDrills(principal: Principal, instanceId: string): Promise<Drill[]>
@@ -59,6 +61,8 @@ export interface BackupServiceDeps {
 }
 
 const listMax = 200
+/** Of restores and drills: what is older interests nobody any more. */
+const eventsMax = 50
 
 export function createBackupService(deps: BackupServiceDeps): BackupService {
   const { database } = deps
@@ -177,6 +181,18 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
       return inInstance(principal, restore.instanceId, async () => restore)
     },
 
+    listRestores: (principal, instanceId) =>
+      inInstance(principal, instanceId, async (trx) => {
+        const rows = await trx
+          .selectFrom('restores')
+          .selectAll()
+          .where('instance_id', '=', instanceId)
+          .orderBy('requested_at', 'desc')
+          .limit(eventsMax)
+          .execute()
+        return rows.map(toRestore)
+      }),
+
     drill: async (principal, instanceId) => {
       const organizationId = await inInstance(principal, instanceId, async (trx) => {
         if (!deps.drills)
@@ -196,7 +212,7 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
           .selectAll()
           .where('instance_id', '=', instanceId)
           .orderBy('started_at', 'desc')
-          .limit(50)
+          .limit(eventsMax)
           .execute()
         return rows.map((row) => ({
           id: row.id,

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { insertCompleteBackup } from '../../../test/backups/support/rows.ts'
+import { insertCompleteBackup, insertRestore } from '../../../test/backups/support/rows.ts'
 import { startTestApp, type TestApp } from '../../../test/support/app.ts'
 import type { Me, TestClient } from '../../../test/support/client.ts'
-import type { Backup } from '../../domain/backups/backup.ts'
+import type { Backup, Restore } from '../../domain/backups/backup.ts'
 import type { RestorePreview } from '../../domain/backups/restore-choice.ts'
 
 let app: TestApp
@@ -80,6 +80,19 @@ it('nobody else can back up, preview or restore, whatever they name', async () =
     ].map(async (answer) => (await answer).status),
   )
   expect(answers).toEqual([404, 404, 404, 404, 404, 404])
+})
+
+it('restores of an instance are listed, the newest first, to those who may see it', async () => {
+  const backupId = await insertCompleteBackup(app.database, owner)
+  const first = await insertRestore(app.database, owner, backupId)
+  const second = await insertRestore(app.database, owner, backupId)
+  const path = `/api/instances/${owner.instanceId}/restores`
+  const { restores } = await ada.call<{ restores: Restore[] }>('GET', path)
+  expect(restores).toMatchObject([
+    { id: second, backupId, kind: 'requested', state: 'succeeded' },
+    { id: first },
+  ])
+  expect((await stranger.raw('GET', path)).status).toBe(404)
 })
 
 it('slots get nothing with a key that is not theirs', async () => {

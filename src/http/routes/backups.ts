@@ -138,6 +138,13 @@ function registerReads(app: Server, { authenticator, backups }: BackupRouteDeps)
     async (principal, { instanceId }) => ({ backups: await backups.list(principal, instanceId) }),
   )
   read(
+    '/api/instances/:instanceId/restores',
+    'What was restored into an instance and what became of it, the newest first',
+    ofInstance,
+    z.object({ restores: z.array(restoreSchema) }),
+    async (principal, { instanceId }) => ({ restores: await backups.listRestores(principal, instanceId) }),
+  )
+  read(
     '/api/instances/:instanceId/backup-drills',
     'Trial restores of its backups, the newest first',
     ofInstance,

@@ -31,7 +31,7 @@ function Backups({ instance }: { instance: Instance }) {
     <>
       <AlarmNotices instanceId={instance.id} />
       {restoreId && (
-        <RestoreProgress restoreId={restoreId} backups={backups.data} onDismiss={lastRestore.forget} />
+        <RestoreProgress restoreId={restoreId} backups={backups.data} onDismiss={lastRestore.dismiss} />
       )}
       <Card
         title="Backups"
@@ -62,7 +62,7 @@ function Backups({ instance }: { instance: Instance }) {
           onClose={() => setRestoring(undefined)}
           onBegun={(restore) => {
             setRestoring(undefined)
-            lastRestore.watch(restore)
+            lastRestore.begun(restore)
             // Only a machine that is awake can save what it has and take the backup in.
             if (isAsleep(instance)) change.mutate('start')
           }}

@@ -29,6 +29,14 @@ export const drillsQuery = (instanceId: string) =>
     refetchInterval: settledPollMs,
   })
 
+export const restoresQuery = (instanceId: string) =>
+  queryOptions({
+    queryKey: ['restores', instanceId],
+    queryFn: async () =>
+      (await call<{ restores: Restore[] }>('GET', `/api/instances/${instanceId}/restores`)).restores,
+    refetchInterval: settledPollMs,
+  })
+
 export const alarmsQuery = queryOptions({
   queryKey: ['backup-alarms'],
   queryFn: async () => (await call<{ alarms: BackupAlarm[] }>('GET', '/api/backup-alarms')).alarms,
