@@ -1,6 +1,7 @@
 import { type Access, openAccess } from './access.ts'
 import { openAccounts } from './accounts.ts'
 import { type Addresses, addressesOf } from './addresses.ts'
+import { type Alerts, openAlerts } from './alerts.ts'
 import { openBackups } from './backups.ts'
 import { systemClock as clock } from './clock.ts'
 import { dockerSettings, planDiskBytes, planLimits } from './compute/docker/settings.ts'
@@ -105,6 +106,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       await server.listen({ host: config.REEF_HOST, port: ports.api })
       closeBeside = await listenBeside(server.server, await addressesBeside(core), ports.api)
       await proxy.listen(config.REEF_HOST, ports.proxy)
+      await core.alerts.start()
       await core.instances.reconciler.start()
       core.access.start()
       backups.worker.start()
@@ -127,6 +129,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       }
       await usageSweep?.stop()
       await core.access.stop()
+      await core.alerts.stop()
       await realtime.close()
       await gates.close()
       await link.close()
@@ -161,6 +164,7 @@ interface Core {
   onBackups(backups: Backups): void
   visits: Visits
   access: Access
+  alerts: Alerts
   credits: Credits
   originOf(slug: string): string
 }
@@ -228,6 +232,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
       proxyPublicUrl: urls.proxy,
     }),
     access: await openAccess({ ...options, urls, clock }),
+    alerts: await openAlerts({ config, secret, database, log, publicUrl: urls.public }),
     credits: await openCredits({ config, secret, database, log }),
     originOf,
   }
@@ -286,10 +291,14 @@ async function openApi(
     publicUrl: urls.public,
     poolSize: config.POOL_SIZE,
     rateLimits: options.rateLimits,
+    trials: core.alerts.trials,
+    mailer: core.alerts.mailer,
+    log,
   })
   registerInstanceRoutes(server, { authenticator, instances: instances.service, logs: link.logs })
   registerSessionRoutes(server, { authenticator, sessions: instances.sessions })
   core.access.registerRoutes(server, { authenticator, targets: instances.targets })
+  core.alerts.registerRoutes(server, { authenticator })
   core.credits.registerRoutes(server, { authenticator })
   const backups = await openBackups(server, {
     config,

@@ -278,6 +278,40 @@ const schema = z.strictObject({
     .string()
     .optional()
     .describe('Belongs to REEF_BACKUP_S3_ACCESS_KEY_ID.'),
+  REEF_SMTP_URL: z
+    .url({ protocol: /^smtps?$/, error: 'is not an smtp:// or smtps:// URL' })
+    .optional()
+    .describe(
+      'Mail server, smtp[s]://[USER:PASSWORD@]HOST[:PORT]. Without it no mail is sent and no address has to be confirmed.',
+    ),
+  REEF_MAIL_FROM: z
+    .string()
+    .min(3)
+    .optional()
+    .describe('Sender of mails, an address or `Name <address>`. Default: reef@ the value of REEF_DOMAIN.'),
+  REEF_TRIAL_CREDITS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(500)
+    .describe('Credits that a new person’s organization begins with, once (0: none).'),
+  REEF_WEBHOOK_PRIVATE_NETWORKS: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .refine(
+      (networks) => networks.every((network) => network.includes('/') && isNetwork(network)),
+      'is a list of networks like 10.0.0.0/8',
+    )
+    .describe(
+      'Networks that are not public and that alert webhooks may post to all the same, also without TLS. Default: none.',
+    ),
   REEF_METRICS_TOKEN: z
     .string()
     .min(16, 'needs at least 16 characters')

@@ -21,6 +21,7 @@ const bodies: Record<string, object> = {
   'POST /api/instances/{instanceId}/visit': {},
   'PUT /api/orgs/{organizationId}/secrets/{secretName}': { value: 'value' },
   'PUT /api/instances/{instanceId}/secrets/{secretName}': { value: 'value' },
+  'PUT /api/credits/budgets/{budgetId}': { limitMicros: 1_000_000 },
   'PUT /api/admin/hosts/{hostName}': { state: 'draining' },
 }
 
@@ -32,6 +33,12 @@ const proxiedPaths = [
 ] as const
 
 type Ids = Record<string, string>
+
+async function testAlert(owner: TestClient): Promise<string> {
+  await owner.call('POST', '/api/credits/alert-webhook/test')
+  const { alerts } = await owner.call<{ alerts: { id: string; kind: string }[] }>('GET', '/api/alerts')
+  return alerts.find(({ kind }) => kind === 'test')?.id as string
+}
 
 /** One of everything that a tenant can own, by the name that routes give its id. */
 async function possessionsOf(
@@ -51,6 +58,13 @@ async function possessionsOf(
     userId: me.user.id,
     instanceId: instance.id,
     sessionId: instance.sessionId as string,
+    budgetId: await made('/api/credits/budgets', {
+      scope: 'instance',
+      subjectId: instance.id,
+      period: 'day',
+      limitMicros: 1_000_000_000,
+    }),
+    alertId: await testAlert(owner),
     apiKeyId: await made('/api/api-keys', { name: 'key' }),
     invitationId: await made(`/api/orgs/${organizationId}/invitations`, { email: 'guest@example.com' }),
     domain: 'api.egress.test',
@@ -194,6 +208,7 @@ describe('with every filter of the application forgotten', () => {
       '/api/sessions',
       `/api/instances/${own.instanceId}/backups`,
       '/api/api-keys',
+      '/api/credits/budgets',
       `/api/orgs/${own.organizationId}/members`,
     ]
     forgetting = true

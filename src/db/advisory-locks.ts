@@ -11,4 +11,5 @@ export const advisoryLocks = {
   drills: 7_333_008,
   ledgerAnchors: 7_333_009,
   prices: 7_333_010,
+  trials: 7_333_011,
 } as const

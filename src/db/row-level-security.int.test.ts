@@ -17,6 +17,7 @@ const closedToTenants = [
   'backup_keys',
   'hosts',
   'operators',
+  'email_verifications',
   'price_lists',
   'ledger_anchors',
   'slots',

@@ -8,6 +8,15 @@ import type {
   RestoresTable,
 } from './tables/backups.ts'
 import type {
+  AlertDeliveriesTable,
+  AlertDismissalsTable,
+  AlertsTable,
+  AlertWebhooksTable,
+  BudgetCountersTable,
+  BudgetEntriesTable,
+  BudgetsTable,
+} from './tables/budgets.ts'
+import type {
   LedgerAnchoredHeadsTable,
   LedgerAnchorsTable,
   LedgerBooksTable,
@@ -26,6 +35,7 @@ import type { HostsTable } from './tables/hosts.ts'
 import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
 import type { OperatorsTable } from './tables/operators.ts'
 import type { SecretEventsTable, SecretsTable } from './tables/secrets.ts'
+import type { EmailVerificationsTable, TrialsTable } from './tables/trials.ts'
 import type {
   ModelCallCostColumns,
   PriceListsTable,
@@ -76,6 +86,15 @@ export interface Tables {
   price_lists: PriceListsTable
   runtime_meters: RuntimeMetersTable
   runtime_usage: RuntimeUsageTable
+  budgets: BudgetsTable
+  budget_counters: BudgetCountersTable
+  budget_entries: BudgetEntriesTable
+  alerts: AlertsTable
+  alert_dismissals: AlertDismissalsTable
+  alert_webhooks: AlertWebhooksTable
+  alert_deliveries: AlertDeliveriesTable
+  email_verifications: EmailVerificationsTable
+  trials: TrialsTable
 }
 
 type CreatedAt = ColumnType<Date, Date | undefined, never>

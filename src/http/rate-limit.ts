@@ -15,12 +15,14 @@ export interface RateLimitOptions {
   logInPerAddress: RateLimit
   logInPerEmail: RateLimit
   signUpPerAddress: RateLimit
+  verifyPerAddress: RateLimit
 }
 
 export const standardRateLimits: RateLimitOptions = {
   logInPerAddress: { attemptsMax: 50, seconds: 600 },
   logInPerEmail: { attemptsMax: 10, seconds: 600 },
   signUpPerAddress: { attemptsMax: 20, seconds: 3600 },
+  verifyPerAddress: { attemptsMax: 50, seconds: 600 },
 }
 
 /** Counts attempts in PostgreSQL, so that all control planes count together and a restart forgets nothing. */
@@ -30,6 +32,8 @@ export interface RateLimits {
   /** Whoever knows the password was not guessing: gives the e-mail its attempts back. */
   logInSucceeded(email: string): Promise<void>
   signUpAttempt(address: string): Promise<void>
+  /** Of opening links that confirm an e-mail address. */
+  verifyAttempt(address: string): Promise<void>
 }
 
 export function createRateLimits(deps: { database: Database; limits?: RateLimitOptions }): RateLimits {
@@ -48,6 +52,7 @@ export function createRateLimits(deps: { database: Database; limits?: RateLimitO
   const logInPerAddress = limiter('log_in_address', limits.logInPerAddress)
   const logInPerEmail = limiter('log_in_email', limits.logInPerEmail)
   const signUpPerAddress = limiter('sign_up_address', limits.signUpPerAddress)
+  const verifyPerAddress = limiter('verify_address', limits.verifyPerAddress)
 
   return {
     logInAttempt: async (address, email) => {
@@ -58,6 +63,7 @@ export function createRateLimits(deps: { database: Database; limits?: RateLimitO
       await logInPerEmail.delete(emailKey(email))
     },
     signUpAttempt: (address) => consume(signUpPerAddress, addressKey(address)),
+    verifyAttempt: (address) => consume(verifyPerAddress, addressKey(address)),
   }
 }
 

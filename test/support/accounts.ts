@@ -2,10 +2,13 @@ import { createIdentity } from '../../src/adapters/identity/better-auth.ts'
 import { type Accounts, createAccounts, type LogIn } from '../../src/domain/accounts/accounts.ts'
 import { createApiKeys } from '../../src/domain/accounts/api-keys.ts'
 import { createAuthenticator } from '../../src/domain/accounts/authenticator.ts'
+import { createEmailVerification } from '../../src/domain/accounts/email-verification.ts'
 import { createInvitations } from '../../src/domain/accounts/invitations.ts'
 import { createMembers } from '../../src/domain/accounts/members.ts'
 import { createOrganizations } from '../../src/domain/accounts/organizations.ts'
 import type { Authenticator } from '../../src/domain/accounts/principal.ts'
+import { createTrials, type Trials } from '../../src/domain/credits/trial.ts'
+import type { Mailer } from '../../src/domain/mail/mailer.ts'
 import { createRateLimits, type RateLimitOptions } from '../../src/http/rate-limit.ts'
 import { registerApiKeyRoutes } from '../../src/http/routes/api-keys.ts'
 import { registerAuthRoutes } from '../../src/http/routes/auth.ts'
@@ -29,6 +32,7 @@ export interface TestAccounts {
   database: TestDatabase
   clock: TestClock
   accounts: Accounts
+  trials: Trials
   authenticator: Authenticator
   /** Signs a new person up; each call is another one. */
   person(name?: string): Promise<TestPerson>
@@ -38,6 +42,9 @@ export interface TestAccounts {
 export interface TestAccountsOptions {
   publicUrl?: string
   rateLimits?: Partial<RateLimitOptions>
+  /** None: then no address has to be confirmed. */
+  mailer?: Mailer
+  trialCredits?: number
 }
 
 const unlimited = { attemptsMax: 1_000_000, seconds: 60 }
@@ -48,7 +55,23 @@ export async function createTestAccounts(options: TestAccountsOptions = {}): Pro
   const clock = createTestClock()
   const publicUrl = () => options.publicUrl ?? 'http://127.0.0.1:7300'
   const identity = await createIdentity({ database, secret: testSecret })
-  const accounts = createAccounts({ database, identity, secret: testSecret, clock })
+  const trials = createTrials({ database, secret: testSecret, credits: options.trialCredits ?? 500 })
+  const emailVerification = createEmailVerification({
+    database,
+    clock,
+    mailer: options.mailer,
+    trials,
+    publicUrl,
+    onError: () => undefined,
+  })
+  const accounts = createAccounts({
+    database,
+    identity,
+    secret: testSecret,
+    clock,
+    trials,
+    emailVerification,
+  })
   const authenticator = createAuthenticator({ database, secret: testSecret, clock })
   const rateLimits = createRateLimits({
     database,
@@ -56,11 +79,12 @@ export async function createTestAccounts(options: TestAccountsOptions = {}): Pro
       logInPerAddress: unlimited,
       logInPerEmail: unlimited,
       signUpPerAddress: unlimited,
+      verifyPerAddress: unlimited,
       ...options.rateLimits,
     },
   })
   const app = await createServer({ log: openLog('silent'), version: '0.0.0' })
-  registerAuthRoutes(app, { accounts, rateLimits, publicUrl })
+  registerAuthRoutes(app, { authenticator, accounts, emailVerification, rateLimits, publicUrl })
   registerOrganizationRoutes(app, {
     authenticator,
     organizations: createOrganizations({ database, clock }),
@@ -77,6 +101,7 @@ export async function createTestAccounts(options: TestAccountsOptions = {}): Pro
     database,
     clock,
     accounts,
+    trials,
     authenticator,
     person: async (name = 'Ada Lovelace') => {
       people += 1

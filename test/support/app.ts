@@ -48,7 +48,12 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     log: openLog('silent'),
     ...(options.resolver ? { resolver: options.resolver } : {}),
     dashboardDirectory: join(directory, 'dist'),
-    rateLimits: { logInPerAddress: unlimited, logInPerEmail: unlimited, signUpPerAddress: unlimited },
+    rateLimits: {
+      logInPerAddress: unlimited,
+      logInPerEmail: unlimited,
+      signUpPerAddress: unlimited,
+      verifyPerAddress: unlimited,
+    },
   })
   await controlPlane.listen()
   return {

@@ -58,6 +58,15 @@ const invitationOptions = {
 const invitation = createRoute({ ...invitationOptions, path: '/invitation' })
 const acceptInvitation = createRoute({ ...invitationOptions, path: '/invitations/accept' })
 
+const verifyEmail = createRoute({
+  getParentRoute: () => root,
+  path: '/verify-email',
+  beforeLoad: async () => {
+    await restoreSession().catch(() => undefined)
+  },
+  component: lazyRouteComponent(() => import('./pages/enter/verify-email-page.tsx'), 'VerifyEmailPage'),
+})
+
 /** Everything for people who are signed in. */
 const app = createRoute({
   getParentRoute: () => root,
@@ -149,6 +158,7 @@ const routeTree = root.addChildren([
   logIn,
   invitation,
   acceptInvitation,
+  verifyEmail,
   app.addChildren([
     chat,
     conversation,

@@ -93,6 +93,7 @@ function me(own: unknown) {
     status: 'running',
     instance: own,
     operator: false,
+    emailToConfirm: null,
   }
 }
 

@@ -3,8 +3,10 @@ import type { Database } from '../../db/database.ts'
 import { unauthenticated } from '../../errors.ts'
 import { newId } from '../../ids.ts'
 import type { RootSecret } from '../../secrets.ts'
+import type { Trials } from '../credits/trial.ts'
 import { appointFirst } from '../operators/operators.ts'
 import { accessTokenSeconds, createAccessTokens } from './access-tokens.ts'
+import type { EmailVerification } from './email-verification.ts'
 import type { Identity, Person } from './identity.ts'
 import { getPerson, insertOrganization, listOrganizations, type Organization } from './organizations.ts'
 import type { Principal } from './principal.ts'
@@ -31,8 +33,11 @@ export interface Me {
 }
 
 export interface Accounts {
-  /** Makes the person, their personal organization and its owner, all or nothing. */
-  signUp(input: { email: string; password: string; name: string }): Promise<LogIn>
+  /**
+   * Makes the person, their personal organization and its owner, all or nothing. `address` is where they come from, for
+   * the brakes on trial credits.
+   */
+  signUp(input: { email: string; password: string; name: string; address?: string }): Promise<LogIn>
   /** One answer, in about one time, for a wrong password and for an unknown address. */
   logIn(input: { email: string; password: string }): Promise<LogIn>
   /** Good once per token; see `rotateRefreshToken`. */
@@ -47,6 +52,8 @@ export interface AccountsDeps {
   identity: Identity
   secret: RootSecret
   clock: Clock
+  trials: Pick<Trials, 'begin'>
+  emailVerification: Pick<EmailVerification, 'needed' | 'welcome'>
 }
 
 export function createAccounts(deps: AccountsDeps): Accounts {
@@ -60,15 +67,21 @@ export function createAccounts(deps: AccountsDeps): Accounts {
   })
 
   return {
-    signUp: async ({ email, password, name }) => {
+    signUp: async ({ email, password, name, address }) => {
       const passwordHash = await deps.identity.hashPassword(password)
       const now = deps.clock.now()
       const { person, issued } = await deps.database.asSystem(async (trx) => {
         const person = await deps.identity.createPerson(trx, { email, name, passwordHash })
-        await insertOrganization(trx, { id: newId(), name, owner: person, personal: true })
-        await appointFirst(trx, person.id)
-        return { person, issued: await startTokenFamily(trx, person.id, now) }
+        const organizationId = newId()
+        await insertOrganization(trx, { id: organizationId, name, owner: person, personal: true })
+        const operator = await appointFirst(trx, person.id)
+        const issued = await startTokenFamily(trx, person.id, now)
+        // Last, since trials take turns until the transaction ends. Whoever runs this Reef proves nothing to themselves.
+        const verified = operator || !deps.emailVerification.needed
+        await deps.trials.begin(trx, { userId: person.id, organizationId, email, address, verified })
+        return { person, issued }
       })
+      deps.emailVerification.welcome(person)
       return toLogIn(issued, person, now)
     },
 

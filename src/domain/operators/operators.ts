@@ -70,14 +70,19 @@ export function createOperators(database: Database): Operators {
   }
 }
 
-/** Whoever signs up first runs this Reef. In the sign-up's own transaction, so that two at once make one operator. */
-export async function appointFirst(trx: Trx, userId: string): Promise<void> {
+/**
+ * Whoever signs up first runs this Reef. In the sign-up's own transaction, so that two at once make one operator. Answers
+ * whether it is this one.
+ */
+export async function appointFirst(trx: Trx, userId: string): Promise<boolean> {
   const some = await trx.selectFrom('operators').select('user_id').limit(1).executeTakeFirst()
-  if (some !== undefined) return
+  if (some !== undefined) return false
   await lockOperators(trx)
-  await sql`insert into operators (user_id) select ${userId} where not exists (select from operators)`.execute(
-    trx,
-  )
+  const { numAffectedRows } =
+    await sql`insert into operators (user_id) select ${userId} where not exists (select from operators)`.execute(
+      trx,
+    )
+  return numAffectedRows === 1n
 }
 
 const lockOperators = (trx: Trx) => sql`lock table operators in share row exclusive mode`.execute(trx)

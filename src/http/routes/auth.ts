@@ -1,15 +1,25 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Accounts, LogIn } from '../../domain/accounts/accounts.ts'
+import type { EmailVerification } from '../../domain/accounts/email-verification.ts'
+import { type Authenticator, requirePerson } from '../../domain/accounts/principal.ts'
 import { refreshTokenSeconds } from '../../domain/accounts/refresh-tokens.ts'
 import { unauthenticated } from '../../errors.ts'
 import type { RateLimits } from '../rate-limit.ts'
-import { logInBodySchema, refreshBodySchema, signUpBodySchema, tokensSchema } from '../schemas/accounts.ts'
+import {
+  logInBodySchema,
+  refreshBodySchema,
+  signUpBodySchema,
+  tokensSchema,
+  verifyEmailBodySchema,
+} from '../schemas/accounts.ts'
 import { emptySchema } from '../schemas/common.ts'
 import { errorResponses } from '../schemas/errors.ts'
-import type { Server } from '../server.ts'
+import { bearerSecurity, requirePrincipal, type Server } from '../server.ts'
 
 export interface AuthRouteDeps {
+  authenticator: Authenticator
   accounts: Accounts
+  emailVerification: EmailVerification
   rateLimits: RateLimits
   /** Where people reach the dashboard; the cookie is `Secure` when that is https. */
   publicUrl: () => string
@@ -47,7 +57,9 @@ export function registerAuthRoutes(app: Server, deps: AuthRouteDeps): void {
     },
     async (request, reply) => {
       await deps.rateLimits.signUpAttempt(request.ip)
-      return reply.status(201).send(answer(reply, await deps.accounts.signUp(request.body)))
+      return reply
+        .status(201)
+        .send(answer(reply, await deps.accounts.signUp({ ...request.body, address: request.ip })))
     },
   )
 
@@ -110,6 +122,45 @@ export function registerAuthRoutes(app: Server, deps: AuthRouteDeps): void {
       const refreshToken = findRefreshToken(request, request.body?.refreshToken)
       if (refreshToken) await deps.accounts.logOut(refreshToken)
       if (!request.body?.refreshToken) reply.clearCookie(cookieName, cookieOptions())
+      return {}
+    },
+  )
+
+  registerVerificationRoutes(app, deps)
+}
+
+function registerVerificationRoutes(app: Server, deps: AuthRouteDeps): void {
+  app.post(
+    '/api/auth/verify-email',
+    {
+      schema: {
+        tags: ['auth'],
+        summary: 'Confirm an e-mail address by the token of the link that was sent to it',
+        body: verifyEmailBodySchema,
+        response: { 200: emptySchema, ...errorResponses(400, 409, 413, 429) },
+      },
+    },
+    async (request) => {
+      await deps.rateLimits.verifyAttempt(request.ip)
+      await deps.emailVerification.confirm(request.body.token)
+      return {}
+    },
+  )
+
+  app.post(
+    '/api/auth/verify-email/resend',
+    {
+      onRequest: requirePrincipal(deps.authenticator),
+      schema: {
+        tags: ['auth'],
+        summary: 'Send another link that confirms the caller’s e-mail address',
+        security: bearerSecurity,
+        response: { 200: emptySchema, ...errorResponses(401, 404, 409, 429, 503) },
+      },
+    },
+    async ({ principal }) => {
+      requirePerson(principal)
+      await deps.emailVerification.resend(principal)
       return {}
     },
   )

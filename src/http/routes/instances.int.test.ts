@@ -25,6 +25,7 @@ describe('the routes of instances and sessions', () => {
       accounts: accounts.accounts,
       instances: plane.service,
       operators: createOperators(accounts.database),
+      emailVerification: { findPending: async () => null },
     })
     registerInstanceRoutes(app, { authenticator, instances: plane.service, logs: { tail: () => lines } })
     registerSessionRoutes(app, { authenticator, sessions: plane.sessions })

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Me } from '../../domain/accounts/accounts.ts'
+import type { EmailVerification } from '../../domain/accounts/email-verification.ts'
 import { type Authenticator, type Principal, requireScope } from '../../domain/accounts/principal.ts'
 import type { InstanceService } from '../../domain/instances/service.ts'
 import type { Operators } from '../../domain/operators/operators.ts'
@@ -13,6 +14,7 @@ export interface MeRouteDeps {
   accounts: { getMe(principal: Principal): Promise<Me> }
   instances: Pick<InstanceService, 'findOwn'>
   operators: Pick<Operators, 'isOperator'>
+  emailVerification: Pick<EmailVerification, 'findPending'>
 }
 
 export function registerMeRoutes(app: Server, deps: MeRouteDeps): void {
@@ -29,10 +31,11 @@ export function registerMeRoutes(app: Server, deps: MeRouteDeps): void {
     },
     async ({ principal }) => {
       requireScope(principal, 'instances:read')
-      const [me, instance, operator] = await Promise.all([
+      const [me, instance, operator, emailToConfirm] = await Promise.all([
         deps.accounts.getMe(principal),
         deps.instances.findOwn(principal),
         principal.kind === 'person' && deps.operators.isOperator(principal.userId),
+        principal.kind === 'person' ? deps.emailVerification.findPending(principal.userId) : null,
       ])
       return {
         user: me.user,
@@ -41,6 +44,7 @@ export function registerMeRoutes(app: Server, deps: MeRouteDeps): void {
         status: statusOf(instance?.status),
         instance: instance ?? null,
         operator,
+        emailToConfirm,
       }
     },
   )

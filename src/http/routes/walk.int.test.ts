@@ -13,7 +13,13 @@ const bodies: Record<string, object> = {
   'POST /api/api-keys': { name: 'key' },
 }
 /** Everything else must say `security` in the document. */
-const open = ['/api/auth/sign-up', '/api/auth/log-in', '/api/auth/refresh', '/api/auth/log-out']
+const open = [
+  '/api/auth/sign-up',
+  '/api/auth/log-in',
+  '/api/auth/refresh',
+  '/api/auth/log-out',
+  '/api/auth/verify-email',
+]
 
 describe('every route of accounts', () => {
   let test: TestAccounts

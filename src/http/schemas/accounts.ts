@@ -22,6 +22,8 @@ export const refreshBodySchema = z.strictObject({
     .describe('Browsers leave it out: theirs is in the cookie reef_refresh.'),
 })
 
+export const verifyEmailBodySchema = z.strictObject({ token: z.string().min(1).max(200) })
+
 export const tokensSchema = z
   .object({
     accessToken: z.string().describe('JWT, sent as `Authorization: Bearer`.'),

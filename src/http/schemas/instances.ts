@@ -98,6 +98,10 @@ export const meSchema = z
       .describe('Of the caller’s instance; stopped when there is none.'),
     instance: instanceSchema.nullable(),
     operator: z.boolean().describe('Runs this Reef: may use /api/admin.'),
+    emailToConfirm: z
+      .object({ email: z.string(), trial: z.boolean().describe('Trial credits wait for it.') })
+      .nullable()
+      .describe('The caller’s own address while it is not confirmed; null where no mail is sent.'),
   })
   .meta({ id: 'Me' })
 

@@ -39,6 +39,18 @@ export async function callPublic<T>(url: string): Promise<T> {
   return (await response.json()) as T
 }
 
+/** `callPublic` for what a link in a mail does, on whatever device it is opened. */
+export async function postPublic(url: string, body: object): Promise<void> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  }).catch((cause) => {
+    throw networkError(cause)
+  })
+  if (!response.ok) throw await errorFromResponse(response)
+}
+
 async function send(method: Method, url: string, token: string, options: RequestOptions): Promise<Response> {
   const organizationId = currentOrganizationId()
   try {

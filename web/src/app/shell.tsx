@@ -4,6 +4,7 @@ import { type ReactNode, Suspense, useEffect, useState } from 'react'
 import type { Me } from '../api/types.ts'
 import { Wordmark } from '../ui/atoll.tsx'
 import { IconButton } from '../ui/button.tsx'
+import { ConfirmEmailBanner } from './confirm-email-banner.tsx'
 import { lazyNamed } from './lazy-named.ts'
 import { Sidebar } from './sidebar.tsx'
 
@@ -47,8 +48,9 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
           </NavigationDrawer>
         </Suspense>
       )}
-      <main id="main" className="min-h-0 min-w-0 flex-1">
-        {children}
+      <main id="main" className="flex min-h-0 min-w-0 flex-1 flex-col">
+        {me.emailToConfirm && <ConfirmEmailBanner toConfirm={me.emailToConfirm} />}
+        <div className="min-h-0 flex-1">{children}</div>
       </main>
     </div>
   )
