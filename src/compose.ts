@@ -21,6 +21,7 @@ import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
 import { createRecordingMeter } from './domain/usage/recording-meter.ts'
 import { startUsageSweep } from './domain/usage/sweep.ts'
+import { createOperators } from './domain/operators/operators.ts'
 import { attachGates, type Gates } from './gate/gates.ts'
 import { registerDashboard } from './http/dashboard.ts'
 import { listenBeside } from './http/listen-beside.ts'
@@ -39,6 +40,7 @@ import { attachLink, type Link } from './link/link.ts'
 import { type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
 import { registerModelGateway } from './models/gateway.ts'
 import { createProviders } from './models/providers.ts'
+import { openPayments, type PaymentArea } from './payments.ts'
 import type { ListeningPorts } from './ports.ts'
 import { instanceOrigin } from './proxy/address.ts'
 import { createProxy, type ProxyListener } from './proxy/proxy.ts'
@@ -89,7 +91,7 @@ const drainGraceSeconds = 15
 /** The only file that knows every concrete part: makes them and hands each what it needs. Nothing runs before `listen`. */
 export async function compose(options: ComposeOptions): Promise<ControlPlane> {
   const core = await openCore(options)
-  const { server, link, gates, realtime, backups } = await openApi(core)
+  const { server, link, gates, realtime, backups, payments } = await openApi(core)
   const proxy = openProxy(core)
   const { config, ports, log } = options
   let usageSweep: { stop(): Promise<void> } | undefined
@@ -111,14 +113,16 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       core.access.start()
       backups.worker.start()
       core.credits.start()
+      payments.start()
       usageSweep = startUsageSweep({
         database: core.database,
         onError: (error) => log.warn({ err: error }, 'abandoned model calls were not closed'),
       })
     },
-    notices: () => noticesOf(core),
+    notices: async () => [...(await noticesOf(core)), ...(await payments.notices())],
     close: async ({ stopMachines }) => {
       const backupsEnded = backups.worker.stop()
+      const paymentsEnded = payments.stop()
       await core.instances.reconciler.stop()
       // While links and the model gateway still answer, so that supervisors drain as they would on a person's stop.
       if (stopMachines) {
@@ -135,6 +139,7 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       await link.close()
       // Whatever it waited for of a supervisor has just ended.
       await backupsEnded
+      await paymentsEnded
       await proxy.close()
       closeBeside?.()
       await server.close()
@@ -239,9 +244,14 @@ async function openCore(options: ComposeOptions): Promise<Core> {
 }
 
 /** Dashboard, API, model gateway, links and browsers' WebSockets: one listener. */
-async function openApi(
-  core: Core,
-): Promise<{ server: Server; link: Link; gates: Gates; realtime: Realtime; backups: Backups }> {
+async function openApi(core: Core): Promise<{
+  server: Server
+  link: Link
+  gates: Gates
+  realtime: Realtime
+  backups: Backups
+  payments: PaymentArea
+}> {
   const { options, urls, database, listener, authenticator, instances, catalogue } = core
   const { config, secret, log } = options
   const server = await createServer({ log, version: core.version, fronts: core.access.fronts })
@@ -316,6 +326,16 @@ async function openApi(
     log,
   })
   core.onBackups(backups)
+  const payments = await openPayments(server, {
+    config,
+    database,
+    listener,
+    authenticator,
+    operators: createOperators(database),
+    clock,
+    log,
+    publicUrl: urls.public,
+  })
   registerEgressRoutes(server, {
     authenticator,
     egress: createEgress({
@@ -353,7 +373,7 @@ async function openApi(
     directory: options.dashboardDirectory,
     connectTo: () => [urls.proxy, urls.public.replace(/^http/, 'ws')],
   })
-  return { server, link, gates, realtime, backups }
+  return { server, link, gates, realtime, backups, payments }
 }
 
 function openProxy(core: Core): ProxyListener {

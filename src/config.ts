@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { parseIdleTime } from './domain/instances/idle-plans.ts'
+import { isCurrency, parsePacks } from './domain/payments/packs.ts'
 import { isNetwork } from './fronts.ts'
 
 /**
@@ -312,6 +313,38 @@ const schema = z.strictObject({
     .describe(
       'Networks that are not public and that alert webhooks may post to all the same, also without TLS. Default: none.',
     ),
+  STRIPE_SECRET_KEY: z
+    .string()
+    .regex(/^[sr]k_(test|live)_\S+$/, 'is a secret or restricted key of Stripe’s: sk_... or rk_...')
+    .optional()
+    .describe('Turns on selling credits with Stripe. With a test key the money is pretended.'),
+  STRIPE_WEBHOOK_SECRET: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').flatMap((part) => part.trim() || []))
+    .refine((secrets) => secrets.every((secret) => /^whsec_\S+$/.test(secret)), 'begins with whsec_')
+    .describe(
+      'Signing secret of the webhook endpoint at Stripe; two, comma-separated, while one replaces the other.',
+    ),
+  STRIPE_API_BASE: z
+    .url()
+    .default('https://api.stripe.com')
+    .describe('Where Stripe’s API is. For tests only.'),
+  REEF_CREDIT_PACKS: z
+    .string()
+    .default('500=5,1000=10,5000=50,10000=100')
+    .refine(
+      (text) => parsePacks(text) !== undefined,
+      'is a list of CREDITS=PRICE, for example 500=5,1000=9.50',
+    )
+    .transform((text) => parsePacks(text) ?? [])
+    .describe('Packs of credits that are sold, comma-separated: CREDITS=PRICE, the price with a dot.'),
+  REEF_CREDIT_CURRENCY: z
+    .string()
+    .toLowerCase()
+    .refine(isCurrency, 'is a currency with hundredths, for example usd')
+    .default('usd')
+    .describe('Currency of those prices (ISO 4217), one with hundredths.'),
   REEF_METRICS_TOKEN: z
     .string()
     .min(16, 'needs at least 16 characters')

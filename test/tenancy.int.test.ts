@@ -6,6 +6,7 @@ import { newId } from '../src/ids.ts'
 import { insertCompleteBackup, insertRestore } from './backups/support/rows.ts'
 import { startTestApp, type TestApp } from './support/app.ts'
 import type { Instance, TestClient } from './support/client.ts'
+import { insertPayment } from './support/rows.ts'
 import { fillPath, routesOf, type WalkedRoute } from './support/walk.ts'
 
 /** A body that each route with one takes, so that nothing but the caller can be what is wrong. */
@@ -22,6 +23,7 @@ const bodies: Record<string, object> = {
   'PUT /api/orgs/{organizationId}/secrets/{secretName}': { value: 'value' },
   'PUT /api/instances/{instanceId}/secrets/{secretName}': { value: 'value' },
   'PUT /api/credits/budgets/{budgetId}': { limitMicros: 1_000_000 },
+  'POST /api/admin/payments/{paymentId}/refund': {},
   'PUT /api/admin/hosts/{hostName}': { state: 'draining' },
 }
 
@@ -85,7 +87,12 @@ describe('a stranger', () => {
     stranger = await app.person('stranger@example.com')
     const owned = await possessionsOf(owner)
     const backupId = await insertCompleteBackup(app.database, owned)
-    foreign = { ...owned, backupId, restoreId: await insertRestore(app.database, owned, backupId) }
+    foreign = {
+      ...owned,
+      backupId,
+      restoreId: await insertRestore(app.database, owned, backupId),
+      paymentId: await insertPayment(app.database, owned.organizationId),
+    }
     missing = Object.fromEntries(Object.keys(foreign).map((name) => [name, newId()]))
   })
   afterAll(() => app.end())
@@ -202,12 +209,16 @@ describe('with every filter of the application forgotten', () => {
     const stranger = await app.person('stranger@example.com')
     const foreign = await possessionsOf(owner)
     const own = await possessionsOf(stranger)
-    for (const one of [foreign, own]) await insertCompleteBackup(app.database, one)
+    for (const one of [foreign, own]) {
+      await insertCompleteBackup(app.database, one)
+      one.paymentId = await insertPayment(app.database, one.organizationId)
+    }
     const lists = [
       '/api/instances',
       '/api/sessions',
       `/api/instances/${own.instanceId}/backups`,
       '/api/api-keys',
+      '/api/payments',
       '/api/credits/budgets',
       `/api/orgs/${own.organizationId}/members`,
     ]

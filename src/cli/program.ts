@@ -10,6 +10,7 @@ import { addEgressCommands } from './commands/egress.ts'
 import { addInstanceCommands } from './commands/instance.ts'
 import { addKeysCommands } from './commands/keys.ts'
 import { addLogsCommand } from './commands/logs.ts'
+import { addPaymentsCommands } from './commands/payments.ts'
 import { addSecretsCommands } from './commands/secrets.ts'
 import { addUpCommand } from './up/command.ts'
 
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   addEgressCommands(program)
   addSecretsCommands(program)
   addDomainsCommands(program)
+  addPaymentsCommands(program)
   addDoctorCommand(program)
   return program
 }

@@ -19,6 +19,8 @@ const closedToTenants = [
   'operators',
   'email_verifications',
   'price_lists',
+  'stripe_events',
+  'payment_reconciliations',
   'ledger_anchors',
   'slots',
   'migrations',

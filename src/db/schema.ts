@@ -34,6 +34,15 @@ import type {
 import type { HostsTable } from './tables/hosts.ts'
 import type { InstanceIdleColumns, SlotIdleColumns } from './tables/idle.ts'
 import type { OperatorsTable } from './tables/operators.ts'
+import type {
+  AutoTopUpsTable,
+  PaymentCustomersTable,
+  PaymentDisputesTable,
+  PaymentReconciliationsTable,
+  PaymentRefundsTable,
+  PaymentsTable,
+  StripeEventsTable,
+} from './tables/payments.ts'
 import type { SecretEventsTable, SecretsTable } from './tables/secrets.ts'
 import type { EmailVerificationsTable, TrialsTable } from './tables/trials.ts'
 import type {
@@ -86,6 +95,13 @@ export interface Tables {
   price_lists: PriceListsTable
   runtime_meters: RuntimeMetersTable
   runtime_usage: RuntimeUsageTable
+  payment_customers: PaymentCustomersTable
+  payments: PaymentsTable
+  payment_refunds: PaymentRefundsTable
+  payment_disputes: PaymentDisputesTable
+  stripe_events: StripeEventsTable
+  auto_top_ups: AutoTopUpsTable
+  payment_reconciliations: PaymentReconciliationsTable
   budgets: BudgetsTable
   budget_counters: BudgetCountersTable
   budget_entries: BudgetEntriesTable

@@ -77,6 +77,37 @@ export async function insertInstance(
   return { instanceId, slug }
 }
 
+export async function insertPayment(database: Database, organizationId: string): Promise<string> {
+  const id = newId()
+  await database.asSystem((trx) =>
+    trx
+      .insertInto('payments')
+      .values({
+        id,
+        organization_id: organizationId,
+        kind: 'checkout',
+        state: 'paid',
+        pack: '500',
+        credits: 500_000_000,
+        amount_cents: 500,
+        currency: 'usd',
+        customer_id: 'cus_of_nobody',
+        checkout_id: null,
+        intent_id: null,
+        card_id: null,
+        receipt_url: null,
+        failure_code: null,
+        failure_message: null,
+        problem: null,
+        created_by: null,
+        paid_at: null,
+        look_at: null,
+      })
+      .execute(),
+  )
+  return id
+}
+
 function slugOf(id: string): string {
   return `t-${id.slice(-12)}`
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
+import { repeatable } from '../../repeatable.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { type CopiesDeps, copyToRemote } from './copies.ts'
 import { advanceRestores } from './restore-work.ts'
@@ -71,36 +72,6 @@ export function createBackupWorker(deps: BackupWorkerDeps): BackupWorker {
       // What a copy of gigabytes has not done by then is done again after the next start.
       const patience = new Promise((done) => setTimeout(done, stopMilliseconds).unref())
       await Promise.race([Promise.all(Object.values(loops).map((loop) => loop.end())), patience])
-    },
-  }
-}
-
-/** One run at a time; asked meanwhile, it runs once more. */
-function repeatable(log: Logger, failure: string, work: () => Promise<void>) {
-  let running: Promise<void> | undefined
-  let again = false
-  let ended = false
-  const run = (): void => {
-    if (ended) return
-    if (running) {
-      again = true
-      return
-    }
-    again = false
-    running = work()
-      .catch((error: unknown) => {
-        if (!ended) log.warn({ err: error }, failure)
-      })
-      .finally(() => {
-        running = undefined
-        if (again) run()
-      })
-  }
-  return {
-    run,
-    end: async () => {
-      ended = true
-      await running
     },
   }
 }

@@ -1,0 +1,63 @@
+import Stripe from 'stripe'
+import type { ChargeOrder, ChargeResult } from '../../domain/payments/payments.ts'
+import { organizationIdKey, paymentIdKey } from './events.ts'
+import { failureOf } from './facts.ts'
+
+/** Stripe keeps idempotency keys for at least a day; well before that, what may be there is looked for instead. */
+const keyMilliseconds = 12 * 3_600_000
+
+/**
+ * Charges a saved card off the session. A charge that fails is canceled at once: nobody can pay it later, when another
+ * may have taken its place.
+ */
+export async function chargeCard(stripe: Stripe, order: ChargeOrder): Promise<ChargeResult> {
+  const known = await find(stripe, order)
+  if (known) return settle(stripe, known)
+  try {
+    const intent = await stripe.paymentIntents.create(
+      {
+        amount: order.amountCents,
+        currency: order.currency,
+        customer: order.customerId,
+        payment_method: order.cardId,
+        description: order.name,
+        confirm: true,
+        off_session: true,
+        metadata: { [paymentIdKey]: order.paymentId, [organizationIdKey]: order.organizationId },
+      },
+      { idempotencyKey: `top-up-${order.paymentId}` },
+    )
+    return await settle(stripe, intent)
+  } catch (error) {
+    const intent = intentOf(error)
+    if (!intent) throw error
+    return settle(stripe, intent)
+  }
+}
+
+async function find(stripe: Stripe, order: ChargeOrder): Promise<Stripe.PaymentIntent | undefined> {
+  if (Date.now() - order.since.getTime() < keyMilliseconds) return undefined
+  const created = { gte: Math.floor(order.since.getTime() / 1000) - 60 }
+  for await (const intent of stripe.paymentIntents.list({ customer: order.customerId, created, limit: 100 }))
+    if (intent.metadata[paymentIdKey] === order.paymentId) return intent
+  return undefined
+}
+
+/** A card that is declined comes as an error that carries the intent. */
+function intentOf(error: unknown): Stripe.PaymentIntent | undefined {
+  return error instanceof Stripe.errors.StripeCardError
+    ? (error.payment_intent as Stripe.PaymentIntent | undefined)
+    : undefined
+}
+
+async function settle(stripe: Stripe, intent: Stripe.PaymentIntent): Promise<ChargeResult> {
+  // Canceling may take the reason away.
+  const failure = failureOf(intent)
+  if (['requires_payment_method', 'requires_action', 'requires_confirmation'].includes(intent.status))
+    await stripe.paymentIntents.cancel(intent.id).catch(async (error) => {
+      // It may have come to its end in the meantime, whatever that is.
+      const { status } = await stripe.paymentIntents.retrieve(intent.id)
+      if (status !== 'canceled' && status !== 'succeeded') throw error
+    })
+  return { intentId: intent.id, failure }
+}

@@ -1,0 +1,86 @@
+import type { Command } from 'commander'
+import type { z } from 'zod'
+import { paymentSchema, reconciliationSchema } from '../../http/schemas/payments.ts'
+import { addRemoteOptions, openClient, type RemoteOptions } from '../context.ts'
+import { CliError } from '../failure.ts'
+import { printJson } from '../output.ts'
+
+interface RefundOptions extends RemoteOptions {
+  amount?: string
+  force?: boolean
+  reason?: string
+}
+
+export function addPaymentsCommands(program: Command): void {
+  const payments = program
+    .command('payments')
+    .description('Payments by Stripe, for operators.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  reef payments reconcile
+  reef payments refund 0199c0de-0000-7000-8000-000000000000 --amount 5.00`,
+    )
+
+  addRemoteOptions(payments.command('reconcile'))
+    .description('Compare Stripe’s lists with what is known here, and post what is missing.')
+    .addHelpText('after', '\nExits with 1 when something is left for a person to look at.')
+    .action(async (options: RemoteOptions) => {
+      const client = await openClient(options)
+      const report = await client.call('/api/admin/payments/reconcile', {
+        method: 'POST',
+        answer: reconciliationSchema,
+      })
+      if (options.json) printJson(report)
+      else console.log(linesOf(report).join('\n'))
+      if (report.differences.length > 0 || report.events.unprocessed > 0) process.exitCode = 1
+    })
+
+  addRemoteOptions(payments.command('refund'))
+    .description('Give money back for unused credits.')
+    .argument('<payment>', 'the payment’s id')
+    .option('--amount <money>', 'how much, like 5.00 (default: as much as unused credits stand for)')
+    .option('--force', 'also for used credits, which are written off')
+    .option('--reason <text>', 'for the statement')
+    .action(async (paymentId: string, options: RefundOptions) => {
+      const client = await openClient(options)
+      const payment = await client.call(`/api/admin/payments/${encodeURIComponent(paymentId)}/refund`, {
+        method: 'POST',
+        body: {
+          ...(options.amount === undefined ? {} : { amountCents: centsOf(options.amount) }),
+          force: options.force ?? false,
+          ...(options.reason === undefined ? {} : { reason: options.reason }),
+        },
+        answer: paymentSchema,
+      })
+      if (options.json) return printJson(payment)
+      console.log(
+        `Refunded: ${money(payment.refundedCents, payment.currency)} of ${money(payment.amountCents, payment.currency)} in all.`,
+      )
+    })
+}
+
+function centsOf(text: string): number {
+  const [, units = '', hundredths = ''] = /^(\d{1,7})(?:\.(\d{1,2}))?$/.exec(text) ?? []
+  if (units === '') throw new CliError('usage', `${text} is not an amount of money. Write it like 5.00`)
+  return Number(units) * 100 + Number(hundredths.padEnd(2, '0'))
+}
+
+function money(cents: number, currency: string): string {
+  return `${(cents / 100).toFixed(2)} ${currency.toUpperCase()}`
+}
+
+function linesOf(report: z.infer<typeof reconciliationSchema>): string[] {
+  const { events, payments, refunds, disputes, differences } = report
+  return [
+    `From ${report.from} to ${report.until}:`,
+    `  events    ${events.listed} listed, ${events.missed} had never been delivered, ${events.unprocessed} cannot be processed`,
+    `  payments  ${payments.listed} listed, ${payments.repaired} repaired`,
+    `  refunds   ${refunds.listed} listed, ${refunds.repaired} repaired`,
+    `  disputes  ${disputes.listed} listed, ${disputes.repaired} repaired`,
+    ...(differences.length === 0
+      ? ['Nothing differs.']
+      : ['To look at:', ...differences.map((one) => `  ${one}`)]),
+  ]
+}

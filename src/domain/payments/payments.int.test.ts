@@ -1,0 +1,403 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createTestClock, type TestClock } from '../../../test/support/clock.ts'
+import { createPerson } from '../../../test/support/control-plane.ts'
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { type FakeStripe, startFakeStripe } from '../../../test/support/fake-stripe/fake-stripe.ts'
+import {
+  changeDispute,
+  dispute,
+  expire,
+  failRefund,
+  payByBank,
+  paySession,
+  refund,
+  settleBank,
+} from '../../../test/support/fake-stripe/money.ts'
+import { toProviderEvents } from '../../../test/support/fake-stripe/provider-events.ts'
+import {
+  balancesOf,
+  buy,
+  createTestSelling,
+  type TestSelling,
+} from '../../../test/support/fake-stripe/selling.ts'
+import { get } from '../../../test/support/fake-stripe/state.ts'
+import { openLog } from '../../telemetry/log.ts'
+import type { Principal } from '../accounts/principal.ts'
+import { createLedger } from '../credits/ledger.ts'
+import { lookAtDue } from './worker.ts'
+
+let database: TestDatabase
+let fake: FakeStripe
+let clock: TestClock
+let selling: TestSelling
+let other: TestSelling
+let principal: Principal
+
+const thousand = 1_000_000_000
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  fake = await startFakeStripe()
+  fake.deliveries.held = true
+  clock = createTestClock()
+  selling = await createTestSelling(fake, database, { clock })
+  other = await createTestSelling(fake, database, { clock })
+})
+afterAll(async () => {
+  await selling.close()
+  await other.close()
+  await fake.close()
+  await database.drop()
+})
+beforeEach(async () => {
+  fake.troubles.length = 0
+  fake.deliveries.drop()
+  principal = await createPerson(database)
+})
+
+const balances = () => balancesOf(database, principal.organizationId)
+const operator = () => ({ operatorUserId: principal.userId })
+
+/** Whatever Stripe has to tell reaches one of the two and is processed by it. */
+async function hearOf(plane: TestSelling = selling): Promise<void> {
+  for (const event of toProviderEvents(fake.deliveries.waiting))
+    if (plane.payments.isHandled(event.type)) await plane.events.store(event, 'webhook')
+  fake.deliveries.drop()
+  await plane.events.processDue()
+}
+
+async function bought(order?: Parameters<typeof buy>[3]): Promise<{ paymentId: string; intentId: string }> {
+  const purchase = await buy(selling, fake, principal, order)
+  await hearOf()
+  return purchase
+}
+
+const intentOf = (id: string) => get(fake.state.intents, id, 'payment_intent')
+
+async function use(amount: number): Promise<void> {
+  await createLedger(database).post({
+    kind: 'settle',
+    organizationId: principal.organizationId,
+    key: crypto.randomUUID(),
+    reservationId: crypto.randomUUID(),
+    amount,
+    close: true,
+  })
+}
+
+const paymentsOf = () =>
+  database.asSystem((trx) =>
+    trx
+      .selectFrom('payments')
+      .selectAll()
+      .where('organization_id', '=', principal.organizationId)
+      .orderBy('created_at')
+      .execute(),
+  )
+
+describe('a purchase', () => {
+  it('gives its credits once Stripe says that it was paid, and its receipt', async () => {
+    const { intentId } = await bought()
+    expect(await balances()).toMatchObject({ available: thousand, purchased: thousand })
+    expect(await paymentsOf()).toMatchObject([
+      { state: 'paid', receipt_url: `${fake.url}/receipts/${intentId}`, look_at: null },
+    ])
+  })
+
+  it('gives none while the bank takes its time, and none when the money does not arrive', async () => {
+    for (const arrives of [true, false]) {
+      const { url } = await selling.checkouts.open(principal, { pack: '1000', saveCard: false })
+      const session = fake.sessionAt(url)
+      const before = await balances()
+      payByBank(fake.state, session)
+      await hearOf()
+      expect((await paymentsOf()).at(-1)).toMatchObject({ state: 'processing' })
+      expect(await balances()).toEqual(before)
+      settleBank(fake.state, session, arrives)
+      await hearOf()
+      expect((await paymentsOf()).at(-1)).toMatchObject({ state: arrives ? 'paid' : 'failed' })
+    }
+    expect(await balances()).toMatchObject({ available: thousand })
+  })
+
+  it('that nobody finished expires', async () => {
+    const { url } = await selling.checkouts.open(principal, { pack: '1000', saveCard: false })
+    expire(fake.state, fake.sessionAt(url))
+    await hearOf()
+    expect(await paymentsOf()).toMatchObject([{ state: 'expired', look_at: null }])
+  })
+
+  it('is found without any event, by asking', async () => {
+    await buy(selling, fake, principal)
+    fake.deliveries.drop()
+    clock.advance(121_000)
+    await lookAtDue({ ...selling, clock, log: openLog('silent') })
+    expect(await balances()).toMatchObject({ available: thousand })
+  })
+
+  it('survives whoever stored its event and died before acting on it', async () => {
+    await buy(selling, fake, principal)
+    for (const event of toProviderEvents(fake.deliveries.waiting))
+      await selling.events.store(event, 'webhook')
+    // It has taken the events and is gone: they stay taken until its lease ends.
+    await database.asSystem((trx) =>
+      trx
+        .updateTable('stripe_events')
+        .set({ due_at: new Date(clock.now().getTime() + 60_000), attempts: 1 })
+        .where('processed_at', 'is', null)
+        .execute(),
+    )
+    await other.events.processDue()
+    expect(await balances()).toMatchObject({ available: 0 })
+    clock.advance(60_001)
+    await other.events.processDue()
+    expect(await balances()).toMatchObject({ available: thousand })
+  })
+
+  it('survives Stripe being out of order, and Stripe’s limits', async () => {
+    await buy(selling, fake, principal)
+    fake.troubles.push(
+      { match: /^GET \/v1\/payment_intents/, kind: 'broken', times: 3 },
+      { match: /^GET \/v1\/payment_intents/, kind: 'rateLimited', times: 3 },
+    )
+    await hearOf()
+    const unprocessed = await database.asSystem((trx) =>
+      trx.selectFrom('stripe_events').select('failure').where('failure', 'is not', null).execute(),
+    )
+    expect(unprocessed.length).toBeGreaterThan(0)
+    for (let round = 0; round < 5; round += 1) {
+      clock.advance(120_000)
+      await selling.events.processDue()
+    }
+    expect(await balances()).toMatchObject({ available: thousand })
+  })
+
+  it('of another program on the same account is let be', async () => {
+    const { intentId } = await bought()
+    const copy = { ...intentOf(intentId), id: 'pi_stranger', metadata: {} }
+    fake.state.intents.set(copy.id, copy)
+    fake.state.emit('payment_intent.succeeded', copy)
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: thousand })
+    fake.state.intents.delete(copy.id)
+  })
+
+  it('makes a new customer when the old one was removed at Stripe', async () => {
+    await bought()
+    const [before] = await paymentsOf()
+    get(fake.state.customers, before?.customer_id, 'customer').deleted = true
+    await bought()
+    const payments = await paymentsOf()
+    expect(payments.filter((payment) => payment.state === 'paid')).toHaveLength(2)
+    expect(payments.at(-1)?.customer_id).not.toBe(before?.customer_id)
+  })
+})
+
+describe('a refund by an operator', () => {
+  it('gives back what is unused, exactly', async () => {
+    const { paymentId, intentId } = await bought()
+    await use(250_000_000)
+    const record = await selling.refunds.refund(paymentId, { force: false, ...operator() })
+    expect(record.refunds).toMatchObject([{ state: 'made', amount_cents: 750, credits: 750_000_000 }])
+    await hearOf(other)
+    expect(await balances()).toMatchObject({ available: 0, refunded: 750_000_000, spent: 250_000_000 })
+    expect(
+      get(fake.state.charges, intentOf(intentId).latest_charge as string, 'charge').amount_refunded,
+    ).toBe(750)
+  })
+
+  it('of used credits has to be forced, and is written off', async () => {
+    const { paymentId } = await bought()
+    await use(400_000_000)
+    await expect(
+      selling.refunds.refund(paymentId, { amountCents: 700, force: false, ...operator() }),
+    ).rejects.toMatchObject({ kind: 'conflict', code: 'credits_used' })
+    await selling.refunds.refund(paymentId, { force: true, ...operator() })
+    expect(await balances()).toMatchObject({ available: 0, refunded: thousand, written_off: 400_000_000 })
+    await expect(selling.refunds.refund(paymentId, { force: true, ...operator() })).rejects.toMatchObject({
+      code: 'payment_refunded',
+    })
+  })
+
+  it('is made once although its answer was lost, and whoever asked is gone', async () => {
+    const { paymentId, intentId } = await bought()
+    fake.troubles.push({ match: /^POST \/v1\/refunds/, kind: 'lost', times: 3 })
+    await expect(
+      selling.refunds.refund(paymentId, { amountCents: 300, force: false, ...operator() }),
+    ).rejects.toMatchObject({ kind: 'unavailable' })
+    expect(await balances()).toMatchObject({ available: 700_000_000 })
+    fake.troubles.length = 0
+    clock.advance(61_000)
+    await Promise.all([selling.refunds.resumeRequested(), other.refunds.resumeRequested()])
+    await hearOf()
+    const made = [...fake.state.refunds.values()].filter((one) => one.payment_intent === intentId)
+    expect(made).toHaveLength(1)
+    expect(await balances()).toMatchObject({ available: 700_000_000, refunded: 300_000_000 })
+  })
+
+  it('that Stripe refuses gives the credits back', async () => {
+    const { paymentId, intentId } = await bought()
+    // Refunded at Stripe a moment ago, and not heard of yet.
+    refund(fake.state, intentOf(intentId), { amount: 900 })
+    await expect(
+      selling.refunds.refund(paymentId, { amountCents: 500, force: false, ...operator() }),
+    ).rejects.toMatchObject({ code: 'payment_refused' })
+    expect(await balances()).toMatchObject({ available: thousand })
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: 100_000_000 })
+  })
+
+  it('that the bank sends back gives the credits back', async () => {
+    const { paymentId } = await bought()
+    await selling.refunds.refund(paymentId, { amountCents: 500, force: false, ...operator() })
+    const made = [...fake.state.refunds.values()].at(-1)
+    if (made) failRefund(fake.state, made)
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: thousand })
+    expect(await selling.sync.sync(paymentId)).toMatchObject({ refunds: [{ state: 'returned' }] })
+  })
+
+  it('is not made twice by two operators at once', async () => {
+    const { paymentId, intentId } = await bought()
+    await Promise.allSettled(
+      [selling, other, selling, other].map((plane) =>
+        plane.refunds.refund(paymentId, { amountCents: 600, force: false, ...operator() }),
+      ),
+    )
+    const charge = get(fake.state.charges, intentOf(intentId).latest_charge as string, 'charge')
+    expect(charge.amount_refunded).toBe(600)
+    expect(await balances()).toMatchObject({ available: 400_000_000, refunded: 600_000_000 })
+  })
+})
+
+describe('a dispute', () => {
+  it('freezes what there is, and gives it back when it is won', async () => {
+    const { intentId } = await bought()
+    await use(300_000_000)
+    const made = dispute(fake.state, intentOf(intentId))
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: 0, frozen: 700_000_000 })
+    changeDispute(fake.state, made, 'won')
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: 700_000_000, frozen: 0 })
+  })
+
+  it('takes nothing while it is only an inquiry', async () => {
+    const { intentId } = await bought()
+    const made = dispute(fake.state, intentOf(intentId), { status: 'warning_needs_response' })
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: thousand, frozen: 0 })
+    changeDispute(fake.state, made, 'warning_closed')
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: thousand, frozen: 0 })
+  })
+
+  it('that is lost and won after all gives back what it took', async () => {
+    const { intentId } = await bought()
+    const made = dispute(fake.state, intentOf(intentId), { amount: 1_000 })
+    await hearOf()
+    changeDispute(fake.state, made, 'lost')
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: 0, refunded: thousand })
+    changeDispute(fake.state, made, 'won')
+    await hearOf()
+    expect(await balances()).toMatchObject({ available: thousand })
+  })
+
+  it('keeps the operator from refunding the same money', async () => {
+    const { paymentId, intentId } = await bought()
+    dispute(fake.state, intentOf(intentId))
+    await hearOf()
+    await expect(selling.refunds.refund(paymentId, { force: true, ...operator() })).rejects.toMatchObject({
+      code: 'payment_disputed',
+    })
+  })
+})
+
+describe('reconciliation', () => {
+  it('finds what was never delivered, posts it, and has nothing to say the next time', async () => {
+    const { intentId } = await buy(selling, fake, principal)
+    refund(fake.state, intentOf(intentId), { amount: 200 })
+    dispute(fake.state, intentOf(intentId), { amount: 300 })
+    fake.deliveries.drop()
+    const report = await selling.reconciler.run()
+    expect(report.events.missed).toBeGreaterThanOrEqual(4)
+    expect(report.differences).toEqual([])
+    expect(await balances()).toMatchObject({
+      available: 500_000_000,
+      frozen: 300_000_000,
+      refunded: 200_000_000,
+    })
+    clock.advance(1_000)
+    expect(await other.reconciler.run()).toMatchObject({
+      events: { missed: 0, unprocessed: 0 },
+      payments: { repaired: 0 },
+      refunds: { repaired: 0 },
+      disputes: { repaired: 0 },
+    })
+  })
+
+  it('finds what even Stripe’s events no longer tell', async () => {
+    const { intentId } = await buy(selling, fake, principal)
+    refund(fake.state, intentOf(intentId), { amount: 200 })
+    fake.deliveries.drop()
+    fake.state.events.clear()
+    clock.advance(1_000)
+    const report = await selling.reconciler.run()
+    expect(report).toMatchObject({ events: { missed: 0 }, payments: { repaired: 1 }, differences: [] })
+    expect(await balances()).toMatchObject({ available: 800_000_000, refunded: 200_000_000 })
+  })
+
+  it('goes through every page of Stripe’s lists', async () => {
+    const { paymentId, intentId } = await bought()
+    for (let count = 0; count < 230; count += 1) fake.state.emit('charge.refunded', intentOf(intentId))
+    fake.deliveries.drop()
+    clock.advance(1_000)
+    const report = await selling.reconciler.run()
+    expect(report.events.missed).toBe(230)
+    expect((await selling.sync.sync(paymentId))?.payment.state).toBe('paid')
+    expect(await balances()).toMatchObject({ available: thousand })
+  })
+
+  it('says which payment was paid otherwise than asked, and gives no credits for it', async () => {
+    const { url, paymentId } = await selling.checkouts.open(principal, { pack: '1000', saveCard: false })
+    const session = fake.sessionAt(url)
+    session.amount_total = 1
+    expect(paySession(fake.state, session, '4242424242424242')).toBeNull()
+    await hearOf()
+    clock.advance(1_000)
+    const report = await selling.reconciler.run()
+    expect(report.differences).toEqual([
+      expect.stringContaining(`Payment ${paymentId}: 0.01 USD was paid instead`),
+    ])
+    expect(await balances()).toMatchObject({ available: 0 })
+    await database.asSystem((trx) =>
+      trx.updateTable('payments').set({ problem: null }).where('id', '=', paymentId).execute(),
+    )
+  })
+
+  it('finds credits of a payment that somebody else has moved', async () => {
+    const { paymentId } = await bought()
+    await createLedger(database).post({
+      kind: 'refund',
+      organizationId: principal.organizationId,
+      key: 'by hand',
+      amount: 1_000_000,
+      reference: paymentId,
+    })
+    clock.advance(1_000)
+    const { differences } = await selling.reconciler.run()
+    expect(differences).toContain(
+      `Payment ${paymentId} should stand for 1,000 credits, and the ledger has 999 for it.`,
+    )
+  })
+
+  it('is done by one control plane at a time', async () => {
+    clock.advance(1_000)
+    const results = await Promise.allSettled([selling.reconciler.run(), other.reconciler.run()])
+    expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
+    expect(results.find((result) => result.status === 'rejected')).toMatchObject({
+      reason: { code: 'reconciliation_running' },
+    })
+  })
+})

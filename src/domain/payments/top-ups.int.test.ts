@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createTestClock, type TestClock } from '../../../test/support/clock.ts'
+import { createPerson } from '../../../test/support/control-plane.ts'
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { type FakeStripe, startFakeStripe } from '../../../test/support/fake-stripe/fake-stripe.ts'
+import { cards, detach } from '../../../test/support/fake-stripe/money.ts'
+import { toProviderEvents } from '../../../test/support/fake-stripe/provider-events.ts'
+import {
+  balancesOf,
+  buy,
+  createTestSelling,
+  type TestSelling,
+} from '../../../test/support/fake-stripe/selling.ts'
+import { openLog } from '../../telemetry/log.ts'
+import type { Principal } from '../accounts/principal.ts'
+import { createLedger } from '../credits/ledger.ts'
+import { lookAtDue } from './worker.ts'
+
+let database: TestDatabase
+let fake: FakeStripe
+let clock: TestClock
+let planes: [TestSelling, TestSelling]
+let principal: Principal
+
+const minute = 60_000
+const hour = 60 * minute
+const hundred = 100_000_000
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  fake = await startFakeStripe()
+  fake.deliveries.held = true
+  clock = createTestClock()
+  planes = [
+    await createTestSelling(fake, database, { clock }),
+    await createTestSelling(fake, database, { clock }),
+  ]
+})
+afterAll(async () => {
+  for (const plane of planes) await plane.close()
+  await fake.close()
+  await database.drop()
+})
+beforeEach(() => {
+  fake.troubles.length = 0
+  fake.deliveries.drop()
+})
+
+/** Somebody who bought 1,000 credits, let the card be saved, used all but `left`, and switched auto top-up on. */
+async function low(
+  card: string,
+  settings: { monthlyLimitCents?: number; left?: number } = {},
+): Promise<void> {
+  principal = await createPerson(database)
+  const { organizationId } = principal
+  await buy(planes[0], fake, principal, { card, saveCard: true })
+  await hear()
+  await createLedger(database).post({
+    kind: 'settle',
+    organizationId,
+    key: 'use',
+    reservationId: crypto.randomUUID(),
+    amount: 1_000_000_000 - (settings.left ?? hundred),
+    close: true,
+  })
+  await database.asSystem((trx) =>
+    trx
+      .insertInto('auto_top_ups')
+      .values({
+        organization_id: organizationId,
+        enabled: true,
+        threshold: 2 * hundred,
+        pack: '500',
+        monthly_limit_cents: settings.monthlyLimitCents ?? 2_000,
+        due_at: clock.now(),
+        problem: null,
+        updated_by: null,
+      })
+      .execute(),
+  )
+}
+
+async function hear(): Promise<void> {
+  for (const event of toProviderEvents(fake.deliveries.waiting))
+    if (planes[1].payments.isHandled(event.type)) await planes[1].events.store(event, 'webhook')
+  fake.deliveries.drop()
+  await planes[1].events.processDue()
+}
+
+const run = () => planes[0].topUps.run(principal.organizationId)
+const available = async () => (await balancesOf(database, principal.organizationId)).available
+const topUps = () =>
+  database.asSystem((trx) =>
+    trx
+      .selectFrom('payments')
+      .selectAll()
+      .where('organization_id', '=', principal.organizationId)
+      .where('kind', '=', 'auto_top_up')
+      .orderBy('created_at')
+      .execute(),
+  )
+const settings = () =>
+  database.asSystem((trx) =>
+    trx
+      .selectFrom('auto_top_ups')
+      .selectAll()
+      .where('organization_id', '=', principal.organizationId)
+      .executeTakeFirstOrThrow(),
+  )
+const alerts = () =>
+  database.asSystem((trx) =>
+    trx
+      .selectFrom('alerts')
+      .selectAll()
+      .where('organization_id', '=', principal.organizationId)
+      .where('kind', '=', 'top_up_failed')
+      .orderBy('created_at')
+      .execute(),
+  )
+const intents = () => {
+  const customers = new Set([...fake.state.customers.values()].map((one) => one.id))
+  return [...fake.state.intents.values()].filter(
+    (intent) =>
+      customers.has(intent.customer ?? '') &&
+      intent.metadata.reef_organization_id === principal.organizationId &&
+      intent.amount === 500,
+  )
+}
+
+describe('auto top-up', () => {
+  it('buys a pack with the saved card, and nothing once there is enough', async () => {
+    await low(cards.good)
+    await run()
+    expect(await available()).toBe(hundred + 5 * hundred)
+    await hear()
+    clock.advance(2 * minute)
+    await run()
+    expect(await topUps()).toMatchObject([{ state: 'paid' }])
+    expect(await available()).toBe(6 * hundred)
+  })
+
+  it('charges once, however many control planes look at once, and however often', async () => {
+    await low(cards.good, { left: 0 })
+    await Promise.all(
+      Array.from({ length: 20 }, (_, turn) =>
+        (planes[turn % 2] as TestSelling).topUps.run(principal.organizationId),
+      ),
+    )
+    expect(intents()).toHaveLength(1)
+    expect(await available()).toBe(5 * hundred)
+  })
+
+  it('charges once when the answer was lost and somebody else goes on with it', async () => {
+    await low(cards.good)
+    fake.troubles.push({ match: /^POST \/v1\/payment_intents$/, kind: 'lost', times: 3 })
+    await run()
+    expect(await topUps()).toMatchObject([{ state: 'open', intent_id: null }])
+    fake.deliveries.drop()
+    clock.advance(2 * minute)
+    await run()
+    await lookAtDue({ ...planes[1], clock, log: openLog('silent') })
+    expect(intents()).toHaveLength(1)
+    expect(await available()).toBe(6 * hundred)
+  })
+
+  it('finds what was charged long ago, when Stripe has forgotten the key', async () => {
+    await low(cards.good)
+    // The real clock decides about keys, as Stripe's does.
+    fake.troubles.push({ match: /^POST \/v1\/payment_intents$/, kind: 'lost', times: 3 })
+    await run()
+    fake.deliveries.drop()
+    const [payment] = await topUps()
+    const longAgo = new Date(Date.now() - 13 * hour)
+    await planes[1].topUps.resume({ ...(payment as NonNullable<typeof payment>), created_at: longAgo })
+    expect(intents()).toHaveLength(1)
+    expect(await available()).toBe(6 * hundred)
+  })
+
+  it('keeps to the monthly limit, says so once, and goes on in the next month', async () => {
+    await low(cards.good, { monthlyLimitCents: 900 })
+    await run()
+    expect(await available()).toBe(6 * hundred)
+    await createLedger(database).post({
+      kind: 'settle',
+      organizationId: principal.organizationId,
+      key: 'more use',
+      reservationId: crypto.randomUUID(),
+      amount: 6 * hundred,
+      close: true,
+    })
+    for (let round = 0; round < 3; round += 1) {
+      clock.advance(2 * minute)
+      await run()
+    }
+    expect(await topUps()).toHaveLength(1)
+    expect(await settings()).toMatchObject({ enabled: true, problem: expect.stringContaining('9.00 USD') })
+    expect(await alerts()).toHaveLength(1)
+    clock.advance(32 * 24 * hour)
+    await run()
+    expect(await topUps()).toHaveLength(2)
+    expect(await settings()).toMatchObject({ problem: null })
+  })
+
+  it('tries a declined card again after an hour and after six, and then never', async () => {
+    await low(cards.declinesLater)
+    await run()
+    expect(await settings()).toMatchObject({ enabled: true, failures: 1 })
+    for (const wait of [59 * minute, 2 * minute, 5 * hour, 61 * minute, 48 * hour]) {
+      clock.advance(wait)
+      await run()
+    }
+    expect(await topUps()).toMatchObject([
+      { state: 'failed', failure_code: 'generic_decline' },
+      { state: 'failed' },
+      { state: 'failed' },
+    ])
+    expect(await settings()).toMatchObject({ enabled: false, failures: 3 })
+    expect((await alerts()).at(-1)?.message).toContain('Auto top-up is off')
+    // Nothing is left that somebody could pay later.
+    expect(intents().map((intent) => intent.status)).toEqual(['canceled', 'canceled', 'canceled'])
+    await hear()
+    expect(await available()).toBe(hundred)
+  })
+
+  it('is off at once when the bank wants the owner to be there', async () => {
+    await low(cards.authenticationRequired)
+    await run()
+    expect(await topUps()).toMatchObject([{ state: 'failed', failure_code: 'authentication_required' }])
+    expect(await settings()).toMatchObject({ enabled: false, failures: 1 })
+  })
+
+  it('is off when the card was taken away, whether that was heard of or not', async () => {
+    for (const heard of [true, false]) {
+      await low(cards.good)
+      for (const method of fake.state.methods.values()) if (method.customer) detach(fake.state, method)
+      if (heard) await hear()
+      fake.deliveries.drop()
+      await run()
+      expect(await settings()).toMatchObject({ enabled: false })
+      expect(intents()).toEqual([])
+      expect((await topUps()).map((payment) => payment.state)).toEqual(heard ? [] : ['failed'])
+    }
+  })
+
+  it('does not blame the card for Stripe being out of order', async () => {
+    await low(cards.good)
+    fake.troubles.push({ match: /^POST \/v1\/payment_intents$/, kind: 'broken', times: 3 })
+    await run()
+    expect(await settings()).toMatchObject({ enabled: true, failures: 0 })
+    clock.advance(2 * minute)
+    await lookAtDue({ ...planes[1], clock, log: openLog('silent') })
+    expect(await available()).toBe(6 * hundred)
+  })
+})

@@ -1,0 +1,87 @@
+import { openStripe } from '../../../src/adapters/stripe/stripe.ts'
+import { type Clock, systemClock } from '../../../src/clock.ts'
+import { type Database, openDatabase } from '../../../src/db/database.ts'
+import { openListener } from '../../../src/db/listen.ts'
+import type { Principal } from '../../../src/domain/accounts/principal.ts'
+import { parsePacks } from '../../../src/domain/payments/packs.ts'
+import { registerPaymentWebhook } from '../../../src/http/routes/payment-webhook.ts'
+import { createServer, type Server } from '../../../src/http/server.ts'
+import { createSelling, type SellingParts } from '../../../src/payments.ts'
+import { openLog } from '../../../src/telemetry/log.ts'
+import type { TestDatabase } from '../database.ts'
+import type { FakeStripe } from './fake-stripe.ts'
+import { paySession } from './money.ts'
+
+/** One control plane's part that sells, without the rest of it; several may share a database. */
+export interface TestSelling extends SellingParts {
+  database: Database
+  /** With the webhook's route and nothing else. */
+  server: Server
+  close(): Promise<void>
+}
+
+export async function createTestSelling(
+  fake: FakeStripe,
+  database: TestDatabase,
+  options: { clock?: Clock; webhookSecrets?: string[] } = {},
+): Promise<TestSelling> {
+  const own = openDatabase({ url: database.loginUrl, connectionsMax: 10 })
+  const listener = openListener({ url: database.loginUrl })
+  const clock = options.clock ?? systemClock
+  const parts = createSelling({
+    database: own,
+    listener,
+    clock,
+    log: openLog('silent'),
+    publicUrl: 'http://reef.test',
+    offer: { packs: parsePacks('500=5,1000=10,10400=100') ?? [], currency: 'usd' },
+    payments: openStripe({
+      secretKey: fake.secretKey,
+      webhookSecrets: options.webhookSecrets ?? [fake.webhookSecret],
+      apiBase: fake.url,
+    }),
+  })
+  const server = await createServer({ log: openLog('silent'), version: '0.0.0' })
+  await registerPaymentWebhook(server, { selling: parts, clock })
+  await server.ready()
+  return {
+    ...parts,
+    database: own,
+    server,
+    close: async () => {
+      await server.close()
+      await parts.worker.stop()
+      await listener.close()
+      await own.close()
+    },
+  }
+}
+
+/** Somebody buys a pack on Stripe's page. Nothing is processed here yet. */
+export async function buy(
+  selling: TestSelling,
+  fake: FakeStripe,
+  principal: Principal,
+  order: { pack?: string; card?: string; saveCard?: boolean } = {},
+): Promise<{ paymentId: string; intentId: string }> {
+  const { paymentId, url } = await selling.checkouts.open(principal, {
+    pack: order.pack ?? '1000',
+    saveCard: order.saveCard ?? false,
+  })
+  const session = fake.sessionAt(url)
+  const problem = paySession(fake.state, session, order.card ?? '4242424242424242')
+  if (problem !== null) throw new Error(problem)
+  return { paymentId, intentId: session.payment_intent as string }
+}
+
+/** An organization's balances, with those that are zero. */
+export async function balancesOf(database: Database, organizationId: string) {
+  const book = await database.asSystem((trx) =>
+    trx
+      .selectFrom('ledger_books')
+      .select(['available', 'frozen', 'refunded', 'purchased', 'written_off', 'granted', 'spent'])
+      .where('organization_id', '=', organizationId)
+      .executeTakeFirst(),
+  )
+  return book ?? { available: 0, frozen: 0, refunded: 0, purchased: 0, written_off: 0, granted: 0, spent: 0 }
+}
