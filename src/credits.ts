@@ -14,8 +14,10 @@ import type { PriceList } from './domain/credits/prices.ts'
 import { createStatements } from './domain/credits/statement.ts'
 import { verifyLedger } from './domain/credits/verify.ts'
 import { createOperators } from './domain/operators/operators.ts'
+import { createUsageReports } from './domain/usage/report.ts'
 import { registerCreditRoutes } from './http/routes/credits.ts'
 import { registerLedgerAdminRoutes } from './http/routes/ledger-admin.ts'
+import { registerUsageRoutes } from './http/routes/usage.ts'
 import type { Server } from './http/server.ts'
 import type { RootSecret } from './secrets.ts'
 import type { Logger } from './telemetry/log.ts'
@@ -56,6 +58,7 @@ export async function openCredits({ config, secret, database, log }: CreditsDeps
         statements: createStatements(database),
         paymentsPossible: () => false,
       })
+      registerUsageRoutes(server, { authenticator, reports: createUsageReports(database) })
       registerLedgerAdminRoutes(server, {
         authenticator,
         operators: createOperators(database),

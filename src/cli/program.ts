@@ -12,6 +12,7 @@ import { addKeysCommands } from './commands/keys.ts'
 import { addLogsCommand } from './commands/logs.ts'
 import { addPaymentsCommands } from './commands/payments.ts'
 import { addSecretsCommands } from './commands/secrets.ts'
+import { addUsageCommand } from './commands/usage.ts'
 import { addUpCommand } from './up/command.ts'
 
 /** The whole command line. Every command but `up` and `doctor` talks HTTP to a running Reef and nothing else. */
@@ -29,6 +30,7 @@ export function createProgram(): Command {
   addLogsCommand(program)
   addBackupCommands(program)
   addCreditCommands(program)
+  addUsageCommand(program)
   addKeysCommands(program)
   addEgressCommands(program)
   addSecretsCommands(program)
