@@ -141,6 +141,24 @@ export function titleOf(text: string): string {
   return `${cut.slice(0, space > titleCharactersMax / 2 ? space : titleCharactersMax)}…`
 }
 
+const tellMs = 2_000
+
+/** Leaves a note in the conversation that its owner had last, if there is one. */
+export async function tellOwner(gateway: GatewayClient, message: string): Promise<void> {
+  const list = await gateway.call(
+    'sessions.list',
+    { limit: listMax, sortBy: 'activity' },
+    { timeoutMs: tellMs },
+  )
+  const newest = sessionsSchema.parse(list).sessions.find(isConversation)
+  if (newest)
+    await gateway.call(
+      'chat.inject',
+      { sessionKey: newest.key, message, label: 'Reef' },
+      { timeoutMs: tellMs },
+    )
+}
+
 /** Sessions that work right now, of any origin. Quick or not at all: heartbeats wait for it. */
 export async function listActiveSessionKeys(gateway: GatewayClient): Promise<string[]> {
   const result = await gateway.call(

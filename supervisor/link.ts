@@ -9,9 +9,10 @@ import {
   protocolVersion,
   toSupervisorSchema,
 } from './protocol.ts'
+import type { Served } from './served-clock.ts'
 import type { SlotFiles } from './slot-files.ts'
 
-export type Status = Omit<Extract<FromSupervisor, { type: 'status' }>, 'type'>
+export type Status = Omit<Extract<FromSupervisor, { type: 'status' }>, 'type' | 'served'>
 export type Usage = Pick<
   Extract<FromSupervisor, { type: 'heartbeat' }>,
   'memoryBytes' | 'cpuPercent' | 'turnsInFlight' | 'activeAt' | 'nextWakeAt'
@@ -37,6 +38,7 @@ export interface LinkDependencies {
   log(text: string): void
   readStatus(): Status
   readUsage(): Promise<Usage>
+  readServed(): Served
   onDesired(desired: Desired): void
   /** Something to be done once; what it resolves with is the answer. */
   onCall(method: string, params: unknown): Promise<unknown>
@@ -217,17 +219,20 @@ export function createLink(deps: LinkDependencies): Link {
     })
     if (!welcomed) return
     const sequence = files.readMemory().heartbeatSequence + 1
+    const served = deps.readServed()
     // Stored first: a sequence that was skipped does no harm, one that is sent twice would.
-    files.updateMemory({ heartbeatSequence: sequence })
-    send({ type: 'heartbeat', sequence, at: new Date().toISOString(), ...usage })
+    files.updateMemory({ heartbeatSequence: sequence, servedMs: served.ms })
+    send({ type: 'heartbeat', sequence, at: new Date().toISOString(), ...usage, served })
   }
 
-  function sendStatus(): void {
+  function sendStatus(always = false): void {
     const status = deps.readStatus()
     const text = JSON.stringify(status)
-    if (!welcomed || text === lastStatus) return
+    if (!welcomed || (text === lastStatus && !always)) return
     lastStatus = text
-    send({ type: 'status', ...status })
+    const served = deps.readServed()
+    files.updateMemory({ servedMs: served.ms })
+    send({ type: 'status', ...status, served })
   }
 
   function sendLogs(): void {
@@ -250,7 +255,7 @@ export function createLink(deps: LinkDependencies): Link {
 
   return {
     start: dial,
-    statusChanged: sendStatus,
+    statusChanged: () => sendStatus(),
     logsChanged: () => {
       if (welcomed) scheduleLogs()
     },
@@ -261,8 +266,10 @@ export function createLink(deps: LinkDependencies): Link {
       clearTimeout(dialTimer)
       clearTimeout(logTimer)
       const open = socket
+      files.updateMemory({ servedMs: deps.readServed().ms })
       if (!open) return
-      sendStatus()
+      // The last word on how long it has served.
+      sendStatus(true)
       sendLogs()
       clearTimeout(logTimer)
       await new Promise<void>((done) => {

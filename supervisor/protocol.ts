@@ -32,6 +32,8 @@ export const desiredSchema = z.object({
   /** `stop` drains (see `graceSeconds`) and then ends the supervisor itself. */
   run: z.enum(['run', 'stop']),
   graceSeconds: z.number().int().min(0),
+  /** With `stop`: why, for the conversation that its owner had last. */
+  notice: z.string().nullish(),
   /** OpenClaw restarts once whenever this is larger than what was last applied. */
   restartGeneration: z.number().int().min(0),
   models: z.object({
@@ -88,6 +90,12 @@ export const desiredSchema = z.object({
 })
 export type Desired = z.infer<typeof desiredSchema>
 
+/**
+ * How long OpenClaw has served, in milliseconds over the slot's whole life; a counter that began anew has another `run`.
+ * Cumulative, so that a report that is lost, late or repeated changes nothing. Left out by whoever does not count.
+ */
+const servedSchema = z.object({ run: z.string().min(1).max(100), ms: z.number().int().min(0) })
+
 export const fromSupervisorSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hello'),
@@ -111,6 +119,7 @@ export const fromSupervisorSchema = z.discriminatedUnion('type', [
         message: z.string(),
       })
       .nullable(),
+    served: servedSchema.nullish(),
   }),
   z.object({
     type: z.literal('heartbeat'),
@@ -127,6 +136,7 @@ export const fromSupervisorSchema = z.discriminatedUnion('type', [
     activeAt: z.string().nullish(),
     /** When OpenClaw wants to act by itself next, by cron or heartbeat. ISO 8601; null when nothing is planned. */
     nextWakeAt: z.string().nullish(),
+    served: servedSchema.nullish(),
   }),
   z.object({
     type: z.literal('logs'),
@@ -165,7 +175,7 @@ export const toSupervisorSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('desired'), desired: desiredSchema }),
   z.object({
     type: z.literal('lease'),
-    /** The heartbeat that this answers. */
+    /** The heartbeat that this answers; 0 when it answers none. */
     sequence: z.number().int(),
     /** From receipt; a supervisor whose lease runs out stops OpenClaw and itself. */
     leaseSeconds: z.number(),

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
@@ -11,6 +11,9 @@ const memorySchema = z.object({
   /** Last heartbeat that was sent; the next is one higher, over the slot's whole life. */
   heartbeatSequence: z.number().int().default(0),
   appliedRestartGeneration: z.number().int().default(0),
+  /** How long OpenClaw has served, and which counter says so. */
+  servedRun: z.string().default(() => randomUUID()),
+  servedMs: z.number().int().min(0).default(0),
   /** OpenClaw's password for calls that do not come through the proxy. */
   gatewayPassword: z.string(),
 })
@@ -101,6 +104,8 @@ function loadMemory(path: string): Memory {
   const memory = {
     heartbeatSequence: 0,
     appliedRestartGeneration: 0,
+    servedRun: randomUUID(),
+    servedMs: 0,
     gatewayPassword: randomBytes(32).toString('base64url'),
   }
   replaceFile(path, JSON.stringify(memory))

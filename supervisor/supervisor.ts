@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createActivity } from './activity.ts'
 import { backoffMs } from './backoff.ts'
 import { createPersistence } from './backup/persistence.ts'
-import { listActiveSessionKeys } from './conversation-service.ts'
+import { listActiveSessionKeys, tellOwner } from './conversation-service.ts'
 import { createDiskWatch } from './disk.ts'
 import { drainOpenClaw } from './drain.ts'
 import type { SupervisorEnvironment } from './environment.ts'
@@ -16,6 +16,7 @@ import { mergeConfig } from './openclaw-config.ts'
 import type { Desired } from './protocol.ts'
 import { withSecrets } from './secrets-config.ts'
 import { createSecretsKeeper } from './secrets-keeper.ts'
+import { createServedClock } from './served-clock.ts'
 import { createPortServer } from './server.ts'
 import { openSlotFiles } from './slot-files.ts'
 import { createUsageMeter } from './usage.ts'
@@ -40,6 +41,8 @@ const restartPollMs = 100
 const lastCheckpointMs = 10_000
 /** The control plane stops a machine whose disk is full within a second or two; after this it does so itself. */
 const diskFullMs = 15_000
+/** A machine is told to end and its supervisor is told why at about the same time. */
+const noticeMs = 250
 /** When nobody said how long, as with a SIGTERM before the first welcome. */
 const defaultGraceSeconds = 10
 
@@ -62,6 +65,7 @@ export async function startSupervisor(
   let restarting = false
   let restoring = false
   let stopping: Promise<void> | null = null
+  const noticed = Promise.withResolvers<string | null>()
   let diskFull: NonNullable<Status['failure']> | null = null
 
   function log(message: string): void {
@@ -108,6 +112,13 @@ export async function startSupervisor(
     },
   })
 
+  const memory = files.readMemory()
+  const servedClock = createServedClock({
+    kept: { run: memory.servedRun, ms: memory.servedMs },
+    isServing: () => openclaw.state.phase === 'ready',
+    keep: ({ ms }) => files.updateMemory({ servedMs: ms }),
+  })
+
   const link = createLink({
     files,
     logs,
@@ -121,6 +132,7 @@ export async function startSupervisor(
       turnsInFlight: await countTurns(),
       ...(await activity.read(openclaw.gateway)),
     }),
+    readServed: servedClock.read,
     onDesired: apply,
     onCall: (method, params) => persistence.onCall(method, params),
     onOver: (reason) => void stop(reason),
@@ -217,6 +229,7 @@ export async function startSupervisor(
 
   /** The whole truth each time: whatever differs from what is the case is brought about. */
   function apply(next: Desired): void {
+    if (next.run === 'stop') noticed.resolve(next.notice ?? null)
     if (stopping || diskFull) return
     const changed = JSON.stringify(next) !== JSON.stringify(desired)
     desired = next
@@ -320,6 +333,17 @@ export async function startSupervisor(
     setTimeout(() => void stop('The disk of this instance is full.', 0), diskFullMs).unref()
   }
 
+  /** Best effort, like draining; an instance that serves nobody has nobody to tell. */
+  async function giveNotice(): Promise<void> {
+    const { gateway } = openclaw
+    if (!gateway || !desired?.owner) return
+    const notice = await Promise.race([noticed.promise, sleep(noticeMs, null)])
+    if (notice)
+      await tellOwner(gateway, notice).catch((error: unknown) =>
+        log(`Its owner was not told: ${error instanceof Error ? error.message : String(error)}`),
+      )
+  }
+
   async function drain(graceSeconds: number): Promise<void> {
     if (!openclaw.gateway) return
     const { gateway } = openclaw
@@ -336,6 +360,7 @@ export async function startSupervisor(
       diskWatch.close()
       server.drain()
       link.statusChanged()
+      await giveNotice()
       await drain(graceSeconds)
       await openclaw.stop(orderlyEndMs)
       log('OpenClaw has ended.')
@@ -343,6 +368,7 @@ export async function startSupervisor(
       await server.close()
       await modelRelay.close()
       await link.close(linkCloseMs)
+      servedClock.close()
       secrets.clear()
       ended.resolve()
     })()

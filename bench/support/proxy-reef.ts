@@ -27,6 +27,7 @@ const target: InstanceTarget = {
   status: 'running',
   wanted: true,
   asleep: false,
+  hold: null,
   reason: null,
   slotId: newId(),
   address,

@@ -11,6 +11,7 @@ const waitMillisecondsMax = 10 * 60_000
 
 const stepTitles: Record<string, string> = {
   requested: 'Requested',
+  credits_checked: 'Credits checked',
   slot_claimed: 'Slot claimed',
   machine_started: 'Machine started',
   openclaw_ready: 'OpenClaw ready',
@@ -34,10 +35,12 @@ export async function waitForInstance(
     for (;;) {
       if (wanted === 'running' && display) showSteps(current, shown, display)
       if (current.status === wanted) return current
-      if (current.status === 'failed')
+      // Stopped with a reason: nobody pays for it, which waiting does not change.
+      const isHeld = wanted === 'running' && current.status === 'stopped' && current.reason !== null
+      if (current.status === 'failed' || isHeld)
         throw new CliError(
           'failed',
-          `${current.slug} failed. ${current.reason?.message ?? 'See: reef logs'}`,
+          `${current.slug} ${isHeld ? 'does not run' : 'failed'}. ${current.reason?.message ?? 'See: reef logs'}`,
           {
             ...(current.reason ? { code: current.reason.code } : {}),
           },

@@ -50,6 +50,8 @@ import type {
   PriceListsTable,
   RuntimeMetersTable,
   RuntimeUsageTable,
+  RuntimeWindowsTable,
+  SlotServedColumns,
 } from './tables/usage.ts'
 
 /** The tables as the application sees them, column for column what `migrations/*.sql` create. */
@@ -102,6 +104,7 @@ export interface Tables {
   stripe_events: StripeEventsTable
   auto_top_ups: AutoTopUpsTable
   payment_reconciliations: PaymentReconciliationsTable
+  runtime_windows: RuntimeWindowsTable
   budgets: BudgetsTable
   budget_counters: BudgetCountersTable
   budget_entries: BudgetEntriesTable
@@ -245,7 +248,7 @@ export type InstanceStatus =
 
 /** One step of a launch; times are ISO 8601 in UTC. */
 export interface LaunchStep {
-  name: 'requested' | 'slot_claimed' | 'machine_started' | 'openclaw_ready' | 'running'
+  name: 'requested' | 'credits_checked' | 'slot_claimed' | 'machine_started' | 'openclaw_ready' | 'running'
   startedAt: string
   finishedAt: string | null
 }
@@ -292,7 +295,7 @@ export type SlotState = 'initializing' | 'available' | 'assigned' | 'terminating
 export type SlotPhase = 'absent' | 'starting' | 'running' | 'suspended' | 'exited' | 'failed'
 export type SlotWanted = 'running' | 'suspended' | 'stopped' | 'removed'
 
-interface SlotsTable extends SlotIdleColumns {
+interface SlotsTable extends SlotIdleColumns, SlotServedColumns {
   id: string
   driver: string
   state: SlotState

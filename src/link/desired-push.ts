@@ -10,7 +10,7 @@ import {
   loadDesiredFacts,
   recordSecrets,
 } from './desired.ts'
-import { type LinkedSlot, type LinkedSlots, replacedReason } from './linked-slots.ts'
+import { firstLeaseOf, type LinkedSlot, type LinkedSlots, replacedReason } from './linked-slots.ts'
 import { isHolder } from './store.ts'
 
 export interface DesiredPush {
@@ -26,9 +26,10 @@ export function createDesiredPush(deps: {
   database: Database
   linked: LinkedSlots
   sources: DesiredSources
+  leaseSeconds: number
   log: Logger
 }): DesiredPush {
-  const { database, linked, sources, log } = deps
+  const { database, linked } = deps
   const due = new Set<string>()
   let running = false
 
@@ -41,11 +42,11 @@ export function createDesiredPush(deps: {
         asked.map((slot) => slot.hold.slotId),
       ),
     )
-    await addSecrets(facts.values(), sources)
+    await addSecrets(facts.values(), deps.sources)
     for (const slot of asked) {
       const { slotId } = slot.hold
       // One that was replaced here while the facts were read has its own check coming.
-      if (linked.get(slotId) === slot) compare(slot, facts.get(slotId), { sources, log })
+      if (linked.get(slotId) === slot) compare(slot, facts.get(slotId), deps)
     }
   }
   const run = async (): Promise<void> => {
@@ -54,7 +55,9 @@ export function createDesiredPush(deps: {
       const batch = [...due]
       due.clear()
       // After a failure the poll asks for everything again; trying at once would only press a database in trouble.
-      await check(batch).catch((error) => log.warn({ err: error }, 'what slots should do could not be read'))
+      await check(batch).catch((error) =>
+        deps.log.warn({ err: error }, 'what slots should do could not be read'),
+      )
     }
     running = false
   }
@@ -69,12 +72,13 @@ export function createDesiredPush(deps: {
 function compare(
   slot: LinkedSlot,
   facts: DesiredFacts | undefined,
-  deps: { sources: DesiredSources; log: Logger },
+  deps: { sources: DesiredSources; leaseSeconds: number; log: Logger },
 ): void {
   if (!facts || !isHolder(facts, slot.hold)) {
     slot.connection.close(closeCodes.replaced, replacedReason)
     return
   }
+  const isTaken = slot.instanceId === null && facts.instance !== null
   slot.instanceId = facts.instance?.id ?? null
   const still = facts.wanted === 'suspended'
   if (slot.still !== still) slot.connection.excuse()
@@ -84,5 +88,8 @@ function compare(
   if (text === slot.desired) return
   slot.desired = text
   slot.connection.send({ type: 'desired', desired })
+  // In the pool it had a long one.
+  if (isTaken)
+    slot.connection.send({ type: 'lease', sequence: 0, leaseSeconds: firstLeaseOf(deps.leaseSeconds) })
   recordSecrets(slot.hold, facts, deps)
 }

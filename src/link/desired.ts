@@ -3,6 +3,7 @@ import type { Desired } from '../../supervisor/protocol.ts'
 import type { Trx } from '../db/database.ts'
 import type { SlotWanted } from '../db/schema.ts'
 import { openRestoreOf } from '../domain/backups/open-restore.ts'
+import { type CreditHold, holdReason } from '../domain/credits/holds.ts'
 import { verifiedHostnamesOf } from '../domain/domains/custom-names.ts'
 import type { SecretDelivery } from '../domain/secrets/delivery.ts'
 import type { DeliveredSecret } from '../domain/secrets/secret.ts'
@@ -40,7 +41,13 @@ export interface DesiredFacts {
   linkConnectedAt: Date | null
   /** The restore that waits for this slot. */
   restoreId: string | null
-  instance: { id: string; slug: string; ownerEmail: string | null; hostnames: readonly string[] } | null
+  instance: {
+    id: string
+    slug: string
+    ownerEmail: string | null
+    hostnames: readonly string[]
+    hold: CreditHold | null
+  } | null
   /** Opened by `addSecrets`. */
   secrets?: readonly DeliveredSecret[]
 }
@@ -65,13 +72,14 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
       openRestoreOf,
       'instances.id as instance_id',
       'instances.slug',
+      'instances.credit_hold',
       verifiedHostnamesOf,
       'members.email',
     ])
     .where('slots.id', 'in', slotIds)
     .execute()
   return new Map(
-    slots.map(({ instance_id: id, slug, email, hostnames, ...slot }) => {
+    slots.map(({ instance_id: id, slug, email, hostnames, credit_hold: hold, ...slot }) => {
       const facts: DesiredFacts = {
         slotId: slot.id,
         wanted: slot.wanted,
@@ -79,7 +87,7 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
         linkNodeId: slot.link_node_id,
         linkConnectedAt: slot.link_connected_at,
         restoreId: slot.restore_id,
-        instance: id !== null && slug !== null ? { id, slug, ownerEmail: email, hostnames } : null,
+        instance: id !== null && slug !== null ? { id, slug, ownerEmail: email, hostnames, hold } : null,
       }
       return [slot.id, facts]
     }),
@@ -109,6 +117,7 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
     // A suspended machine is paused by its driver; its supervisor goes on where it was.
     run: isToRun(facts) ? 'run' : 'stop',
     graceSeconds: sources.graceSeconds,
+    notice: !isToRun(facts) && facts.instance?.hold ? holdReason(facts.instance.hold).message : null,
     restartGeneration: facts.restartGeneration,
     models: {
       baseUrl: sources.modelBaseUrl(),

@@ -64,7 +64,7 @@ export function attachLink(options: LinkOptions): Link {
     secret: options.desired.secret,
     nodeId,
   })
-  const push = createDesiredPush({ database, linked, sources: options.desired, log })
+  const push = createDesiredPush({ database, linked, sources: options.desired, leaseSeconds, log })
   let stopping = false
   const server = listenForSupervisors(options, {
     database,

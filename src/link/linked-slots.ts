@@ -14,4 +14,14 @@ export interface LinkedSlot {
 
 export type LinkedSlots = Map<string, LinkedSlot>
 
+/**
+ * The lease of one that has just been given to somebody, until its next heartbeat says how far their credits reach: what
+ * was asked of them before it started.
+ */
+export function firstLeaseOf(leaseSeconds: number): number {
+  return Math.min(leaseSeconds, firstLeaseSecondsMax)
+}
+
+const firstLeaseSecondsMax = 60
+
 export const replacedReason = 'a newer link of this slot took over'

@@ -11,10 +11,10 @@ import {
 } from './connection.ts'
 import { addSecrets, type DesiredSources, desiredOf, digestOf, recordSecrets } from './desired.ts'
 import type { DesiredPush } from './desired-push.ts'
-import { type LinkedSlot, type LinkedSlots, replacedReason } from './linked-slots.ts'
+import { firstLeaseOf, type LinkedSlot, type LinkedSlots, replacedReason } from './linked-slots.ts'
 import type { LogBuffers } from './log-buffers.ts'
 import { persistently } from './persistently.ts'
-import { admit, recordHeartbeat, release, writeStatus } from './store.ts'
+import { admit, type Counted, recordHeartbeat, release, writeStatus } from './store.ts'
 
 export interface ReceptionDeps {
   database: Database
@@ -37,11 +37,11 @@ export function receive(deps: ReceptionDeps, getConnection: () => Connection): C
   let slot: LinkedSlot | undefined
 
   /** Writes what came over this link; false when it is no longer the slot's. */
-  const keep = async (link: LinkedSlot, write: () => Promise<boolean>): Promise<boolean> => {
+  const keep = async (link: LinkedSlot, write: () => Promise<Counted>): Promise<Counted> => {
     const isCurrent = () => linked.get(link.hold.slotId) === link && !deps.isStopping()
-    const kept = await persistently(write, isCurrent)
-    if (!kept) link.connection.close(closeCodes.replaced, replacedReason)
-    return kept
+    const counted = await persistently(write, isCurrent)
+    if (!counted.kept) link.connection.close(closeCodes.replaced, replacedReason)
+    return counted
   }
   const onReport = async (link: LinkedSlot, report: Report): Promise<void> => {
     const { hold, connection } = link
@@ -53,11 +53,16 @@ export function receive(deps: ReceptionDeps, getConnection: () => Connection): C
         deps.calls.onResult(hold.slotId, report)
         return
       case 'status':
-        await keep(link, () => writeStatus(database, hold, report))
+        await keep(link, async () => ({
+          kept: await writeStatus(database, hold, report),
+          coverSeconds: null,
+        }))
         return
-      case 'heartbeat':
-        if (await keep(link, () => recordHeartbeat(database, hold, report)))
-          connection.send({ type: 'lease', sequence: report.sequence, leaseSeconds: deps.leaseSeconds })
+      case 'heartbeat': {
+        const { kept, coverSeconds } = await keep(link, () => recordHeartbeat(database, hold, report))
+        const leaseSeconds = leaseOf(deps, coverSeconds)
+        if (kept) connection.send({ type: 'lease', sequence: report.sequence, leaseSeconds })
+      }
     }
   }
 
@@ -96,6 +101,17 @@ export function receive(deps: ReceptionDeps, getConnection: () => Connection): C
   }
 }
 
+/**
+ * No longer than there are credits for, so that an instance ends by itself when they run out while every control plane
+ * is away; and long enough for the next heartbeat, which what is held for ending it pays for.
+ */
+function leaseOf({ leaseSeconds, heartbeatSeconds }: ReceptionDeps, coverSeconds: number | null): number {
+  if (coverSeconds === null) return leaseSeconds
+  return Math.min(leaseSeconds, Math.max(coverSeconds, leaseHeartbeatsMin * heartbeatSeconds))
+}
+
+const leaseHeartbeatsMin = 2.5
+
 async function welcome(
   deps: ReceptionDeps,
   hello: Hello,
@@ -122,7 +138,7 @@ async function welcome(
     type: 'welcome',
     linkCredential: admission.linkCredential,
     heartbeatSeconds: deps.heartbeatSeconds,
-    leaseSeconds: deps.leaseSeconds,
+    leaseSeconds: facts.instance ? firstLeaseOf(deps.leaseSeconds) : deps.leaseSeconds,
     desired,
   })
   recordSecrets(hold, facts, deps)

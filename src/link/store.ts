@@ -4,6 +4,7 @@ import type { Database, Trx } from '../db/database.ts'
 import { notify } from '../db/notify.ts'
 import { restoreIntoNewSlot } from '../domain/backups/first-restore.ts'
 import { hasNoOpenRestore } from '../domain/backups/open-restore.ts'
+import { findCoverSeconds, recordServed } from '../domain/credits/runtime-store.ts'
 import { isId } from '../ids.ts'
 import { randomToken, sha256 } from '../secrets.ts'
 import { type DesiredFacts, loadDesiredFacts } from './desired.ts'
@@ -110,6 +111,7 @@ export function writeStatus(database: Database, hold: Hold, status: Status): Pro
         ready: status.ready ? hasNoOpenRestore : false,
         warm: status.warm,
         applied_restart_generation: status.appliedRestartGeneration,
+        ...servedColumns(status.served),
         updated_at: sql<Date>`clock_timestamp()`,
         next_reconcile_at: sql<Date>`clock_timestamp()`,
         // A failure while it tries again by itself is not the slot's; one that ended the trying is.
@@ -121,6 +123,7 @@ export function writeStatus(database: Database, hold: Hold, status: Status): Pro
       .returning('instance_id')
       .executeTakeFirst()
     if (!written) return false
+    if (written.instance_id && status.served) await recordServed(trx, written.instance_id, status.served)
     await notify(trx, 'slot_changed', hold.slotId)
     if (written.instance_id) await notify(trx, 'instance_changed', written.instance_id)
     return true
@@ -130,9 +133,8 @@ export function writeStatus(database: Database, hold: Hold, status: Status): Pro
 /**
  * Counts a heartbeat unless the same or a later one was counted before, and keeps a sample now and then.
  * Notifies nobody: every few seconds and slot would be too many, and nothing waits for it.
- * False when the slot's link is no longer this one.
  */
-export function recordHeartbeat(database: Database, hold: Hold, beat: Heartbeat): Promise<boolean> {
+export function recordHeartbeat(database: Database, hold: Hold, beat: Heartbeat): Promise<Counted> {
   return database.asSystem(async (trx) => {
     const counted = await held(trx, hold)
       .where('heartbeat_sequence', '<', beat.sequence)
@@ -143,20 +145,39 @@ export function recordHeartbeat(database: Database, hold: Hold, beat: Heartbeat)
         cpu_percent: beat.cpuPercent,
         turns_in_flight: beat.turnsInFlight,
         next_wake_at: beat.nextWakeAt ? timeOf(beat.nextWakeAt) : null,
+        ...servedColumns(beat.served),
         ...(beat.turnsInFlight > 0 ? { busy_at: sql<Date>`clock_timestamp()` } : {}),
         ...(beat.activeAt ? { active_at: seenAt(beat.activeAt, beat.at) } : {}),
       })
       .returning('instance_id')
       .executeTakeFirst()
-    if (!counted) return isHeld(trx, hold)
-    if (counted.instance_id)
-      await sql`insert into instance_samples (instance_id, organization_id, at, memory_bytes, cpu_percent)
+    const coverSeconds = () => findCoverSeconds(trx, hold.slotId)
+    if (!counted) return { kept: await isHeld(trx, hold), coverSeconds: await coverSeconds() }
+    const instanceId = counted.instance_id
+    if (instanceId === null) return { kept: true, coverSeconds: null }
+    await recordServed(trx, instanceId, beat.served ?? null)
+    await sql`insert into instance_samples (instance_id, organization_id, at, memory_bytes, cpu_percent)
         select id, organization_id, clock_timestamp(), ${beat.memoryBytes}, ${beat.cpuPercent} from instances
-        where id = ${counted.instance_id} and not exists (
+        where id = ${instanceId} and not exists (
           select from instance_samples where instance_id = instances.id
             and at > clock_timestamp() - make_interval(secs => ${sampleSeconds}))`.execute(trx)
-    return true
+    return { kept: true, coverSeconds: await coverSeconds() }
   })
+}
+
+/** What became of a heartbeat. */
+export interface Counted {
+  /** False when the slot's link is no longer this one. */
+  kept: boolean
+  /** How long what is held in the ledger pays for the instance; null where nothing bounds it. */
+  coverSeconds: number | null
+}
+
+/** Kept on the slot too: whoever takes one from the pool begins with its count. */
+function servedColumns(served: Heartbeat['served']) {
+  return served
+    ? { served_ms: served.ms, served_run: served.run, served_at: sql<Date>`clock_timestamp()` }
+    : {}
 }
 
 function timeOf(text: string): Date | null {

@@ -112,6 +112,8 @@ const titles: Record<string, string> = {
   instance_waiting: 'Your OpenClaw waits for a machine',
   instance_asleep: 'Your OpenClaw sleeps',
   instance_failed: 'Your OpenClaw does not run',
+  credits_exhausted: 'Your credits are used up',
+  budget_exhausted: 'A budget is spent',
   instance_unreachable: 'Your OpenClaw does not answer',
 }
 

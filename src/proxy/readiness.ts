@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { holdReason } from '../domain/credits/holds.ts'
 import type { InstanceTarget } from '../domain/instances/target.ts'
 import { impossible, notFound } from '../errors.ts'
 import type { FindTarget } from './access.ts'
@@ -72,6 +73,11 @@ async function hold(
   }
 }
 
+function held(hold: NonNullable<InstanceTarget['hold']>): Refusal {
+  const { code, message } = holdReason(hold)
+  return new Refusal(402, code, message)
+}
+
 function asleep(): Refusal {
   return new Refusal(
     503,
@@ -92,6 +98,8 @@ function openUpstream(
   target: InstanceTarget,
   { upstreamOf, attendance, asker }: ReachOptions,
 ): Upstream | undefined {
+  // Also while it is still ending: nobody begins what nobody pays for.
+  if (target.hold !== null) throw held(target.hold)
   switch (target.status) {
     case 'running': {
       if (!target.ready || target.asleep) return undefined

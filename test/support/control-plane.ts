@@ -5,6 +5,10 @@ import { type Database, openDatabase } from '../../src/db/database.ts'
 import { openListener } from '../../src/db/listen.ts'
 import type { Principal } from '../../src/domain/accounts/principal.ts'
 import { scopes } from '../../src/domain/accounts/principal.ts'
+import type { RuntimePrice } from '../../src/domain/credits/prices.ts'
+import { type RuntimeTimes, runtimeTimes } from '../../src/domain/credits/runtime-charge.ts'
+import { createLaunchCredits } from '../../src/domain/credits/runtime-launch.ts'
+import { createRuntimeSweep, type RuntimeSweep } from '../../src/domain/credits/runtime-sweep.ts'
 import type { ComputeDriver } from '../../src/domain/instances/compute.ts'
 import { createInstances, type Instances, type InstancesDeps } from '../../src/domain/instances/create.ts'
 import { newId } from '../../src/ids.ts'
@@ -40,6 +44,8 @@ export interface TestControlPlaneOptions
   /** Share them to let several control planes see the same machines. */
   machines?: FakeMachines
   specVersion?: string
+  /** Lets runtime cost something; without it nobody is charged. */
+  runtime?: { price: RuntimePrice; times?: Partial<RuntimeTimes>; heartbeatMilliseconds?: number }
   /** Wraps the driver, to interfere with its calls. */
   wrap?(driver: ComputeDriver): ComputeDriver
 }
@@ -51,7 +57,15 @@ export async function startControlPlane(
   const database = openDatabase({ url, connectionsMax: 8 })
   const listener = openListener({ url })
   const machines = options.machines ?? createFakeMachines()
-  const link = createFakeLink({ database, listener, onError: () => undefined })
+  const { runtime } = options
+  const link = createFakeLink({
+    database,
+    listener,
+    onError: () => undefined,
+    ...(runtime?.heartbeatMilliseconds ? { heartbeatMilliseconds: runtime.heartbeatMilliseconds } : {}),
+  })
+  const times: RuntimeTimes = { ...runtimeTimes, leaseSeconds: 900, ...runtime?.times }
+  const prices = runtime && (await pricesOf(database, runtime.price))
   const driver = createFakeDriver({ ...options, machines, onMachine: link.onMachine })
   const current = options.wrap?.(driver) ?? driver
   const instances = createInstances({
@@ -74,6 +88,7 @@ export async function startControlPlane(
     ...(options.archive ? { archive: options.archive } : {}),
     ...(options.memoryNeeds ? { memoryNeeds: options.memoryNeeds } : {}),
     ...(options.backUpBeforeUpgrade ? { backUpBeforeUpgrade: options.backUpBeforeUpgrade } : {}),
+    ...(prices ? { launchCredits: createLaunchCredits({ prices, times }) } : {}),
     limits: {
       crashPauseSeconds: 0.01,
       retrySecondsMin: 0.05,
@@ -83,12 +98,25 @@ export async function startControlPlane(
     timing: { pollSeconds: 0.2, poolSeconds: 0.2, ...options.timing },
   })
   await instances.reconciler.start()
+  const sweep: RuntimeSweep | undefined =
+    prices &&
+    createRuntimeSweep({
+      database,
+      listener,
+      prices,
+      times,
+      settle: instances.reconciler.settle,
+      onError: () => undefined,
+      pollSeconds: 0.05,
+    })
+  sweep?.start()
   return {
     ...instances,
     driver,
     machines,
     database,
     close: async () => {
+      await sweep?.stop()
       await instances.reconciler.stop()
       await instances.close()
       await link.close()
@@ -100,9 +128,23 @@ export async function startControlPlane(
       await listener.close()
       await database.close()
       // Its timers would go on for as long as the test; their every write fails from here on.
+      void sweep?.stop().catch(() => undefined)
       void instances.reconciler.stop().catch(() => undefined)
     },
   }
+}
+
+/** One price for every plan, as a list of its own that the usage rows can refer to. */
+async function pricesOf(database: Database, price: RuntimePrice) {
+  const list = { models: {}, plans: { free: price }, storagePerGibibyteMonth: 0, egressPerGibibyte: null }
+  const { version } = await database.asSystem((trx) =>
+    trx
+      .insertInto('price_lists')
+      .values({ effective_from: new Date(0), prices: JSON.stringify(list), created_by: null })
+      .returning('version')
+      .executeTakeFirstOrThrow(),
+  )
+  return { current: async () => ({ version, list }) }
 }
 
 /** A person with a personal organization, or as a member of an existing one. */

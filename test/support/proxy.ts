@@ -116,6 +116,7 @@ export async function startProxy(address: string, overrides: Partial<ProxyDeps> 
     status: 'running',
     wanted: true,
     asleep: false,
+    hold: null,
     reason: null,
     slotId: newId(),
     address,

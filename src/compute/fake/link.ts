@@ -2,6 +2,7 @@ import { type SqlBool, sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
 import type { Listener } from '../../db/listen.ts'
 import { notify } from '../../db/notify.ts'
+import { recordServed } from '../../domain/credits/runtime-store.ts'
 import { impossible } from '../../errors.ts'
 import { persistently } from '../../link/persistently.ts'
 import type { FakeMachineEvent } from './driver.ts'
@@ -22,6 +23,7 @@ export function createFakeLink(deps: {
   database: Database
   listener: Listener
   onError(error: Error): void
+  heartbeatMilliseconds?: number
 }): FakeLink {
   const { database } = deps
   const up = new Set<string>()
@@ -71,7 +73,7 @@ export function createFakeLink(deps: {
   })
   const heartbeat = setInterval(() => {
     if (up.size > 0) write((trx) => beat(trx, [...up]))
-  }, heartbeatMilliseconds)
+  }, deps.heartbeatMilliseconds ?? heartbeatMilliseconds)
   heartbeat.unref()
 
   return {
@@ -129,4 +131,12 @@ async function beat(trx: Trx, slotIds: string[]): Promise<void> {
   await sql`update slots set heartbeat_at = clock_timestamp(), heartbeat_sequence = heartbeat_sequence + 1,
       memory_bytes = 800 * 1024 * 1024, cpu_percent = 1
     where id = any(${slotIds}::uuid[])`.execute(trx)
+  const served = await trx
+    .selectFrom('slots')
+    .select('instance_id')
+    .where('id', 'in', slotIds)
+    .where('instance_id', 'is not', null)
+    .orderBy('instance_id')
+    .execute()
+  for (const { instance_id } of served) if (instance_id) await recordServed(trx, instance_id, null)
 }

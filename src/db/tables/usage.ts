@@ -32,7 +32,28 @@ export interface RuntimeMetersTable {
   stored_ms: Generated<number>
   served_ms: Generated<number>
   supervisor_run: string | null
+  unproven_ms: Generated<number>
+  unheard_ms: Generated<number>
+  reported_at: Generated<Date>
+  charged_until: Generated<Date>
   updated_at: Generated<Date>
+}
+
+export interface RuntimeWindowsTable {
+  organization_id: string
+  reservation_id: string
+  sequence: Generated<number>
+  charge_at: Date | null
+  covered_until: Date | null
+  hold_inflow: number | null
+  updated_at: Generated<Date>
+}
+
+/** What the runtime meter adds to `slots`. */
+export interface SlotServedColumns {
+  served_ms: Generated<number>
+  served_run: string | null
+  served_at: Date | null
 }
 
 export interface RuntimeUsageTable {

@@ -18,7 +18,13 @@ const instanceActions = {
 export type InstanceAction = 'start' | 'suspend' | 'stop' | 'restart' | 'upgrade' | 'delete' | 'open' | 'chat'
 
 /** One that merely sleeps, however deeply, is used like a suspended one: whatever comes for it wakes it. */
-export function actionsFor(status: InstanceStatus, isAsleep: boolean): readonly InstanceAction[] {
+export function actionsFor(
+  status: InstanceStatus,
+  isAsleep: boolean,
+  isHeld = false,
+): readonly InstanceAction[] {
+  // It would start again by itself, which its owner may not want.
+  if (isHeld && status === 'stopped') return [...instanceActions.stopped, 'stop']
   return instanceActions[isAsleep && status === 'stopped' ? 'suspended' : status]
 }
 
@@ -28,10 +34,17 @@ export function actionsFor(status: InstanceStatus, isAsleep: boolean): readonly 
  */
 export function actionsOf(
   status: InstanceStatus,
-  viewed: { isOwner: boolean; isAsleep: boolean; canSuspend: boolean; canUpgrade: boolean },
+  viewed: {
+    isOwner: boolean
+    isAsleep: boolean
+    canSuspend: boolean
+    canUpgrade: boolean
+    /** Stopped for lack of credits. */
+    isHeld?: boolean
+  },
 ): InstanceAction[] {
   const { isOwner, isAsleep, canSuspend, canUpgrade } = viewed
-  return actionsFor(status, isAsleep).filter((action) => {
+  return actionsFor(status, isAsleep, viewed.isHeld).filter((action) => {
     if (action === 'open' || action === 'chat') return isOwner
     if (action === 'upgrade') return canUpgrade
     return action !== 'suspend' || canSuspend

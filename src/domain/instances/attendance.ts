@@ -1,6 +1,9 @@
 import { sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
+import { ReefError } from '../../errors.ts'
 import type { Logger } from '../../telemetry/log.ts'
+import { holdInstance } from '../credits/holds.ts'
+import type { LaunchCredits } from '../credits/runtime-launch.ts'
 import { wake } from './ladder.ts'
 
 /** What the proxy tells of people's traffic: it keeps instances awake and wakes those that sleep. */
@@ -21,6 +24,8 @@ const writeMilliseconds = 15_000
 export function createAttendance(deps: {
   database: Database
   log: Logger
+  /** Whether there are credits to wake it; without it there always are. */
+  launchCredits?: LaunchCredits | undefined
   settle(instanceId: string): Promise<void>
 }): Attendance {
   const { database, log } = deps
@@ -33,12 +38,22 @@ export function createAttendance(deps: {
 
   const wakeOnce = async (instanceId: string, who: 'person' | 'program'): Promise<void> => {
     try {
-      if (await database.asSystem((trx) => wake(trx, instanceId, who))) await deps.settle(instanceId)
+      const check = await deps.launchCredits?.prepare()
+      if (await database.asSystem((trx) => wake(trx, instanceId, who, check))) await deps.settle(instanceId)
     } catch (error) {
+      if (error instanceof ReefError && error.kind === 'paymentRequired') return holdAsleep(instanceId, error)
       log.warn({ err: error, instanceId }, 'an instance was not woken; the request that waits asks again')
     } finally {
       wakes.delete(instanceId)
     }
+  }
+  /** Whoever asked for it is told so by its next look. */
+  const holdAsleep = async (instanceId: string, { code }: ReefError): Promise<void> => {
+    const why = code === 'budget_exhausted' ? 'budget' : 'credits'
+    await database
+      .asSystem((trx) => holdInstance(trx, instanceId, why))
+      .then(() => deps.settle(instanceId))
+      .catch((error) => log.warn({ err: error, instanceId }, 'an instance without credits was not held'))
   }
   const wakeTogether: Attendance['wake'] = (instanceId, who) => {
     const underWay = wakes.get(instanceId) ?? wakeOnce(instanceId, who)

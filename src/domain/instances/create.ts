@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts'
 import type { Listener } from '../../db/listen.ts'
 import type { RootSecret } from '../../secrets.ts'
 import type { Logger } from '../../telemetry/log.ts'
+import type { LaunchCredits } from '../credits/runtime-launch.ts'
 import { createSessionService, type SessionService } from '../sessions/service.ts'
 import { createAdmission } from './admission.ts'
 import { type Attendance, createAttendance } from './attendance.ts'
@@ -40,6 +41,8 @@ export interface InstancesDeps {
   memoryNeeds?: MemoryNeeds
   /** Throws when an instance could not be backed up before its upgrade. */
   backUpBeforeUpgrade?: (instanceId: string) => Promise<void>
+  /** Whether there are credits to start; without it everything starts. */
+  launchCredits?: LaunchCredits
   /** What differs from the usual; tests shorten these. */
   limits?: Partial<LifecycleLimits>
   timing?: Partial<ReconcilerTiming> & { leaseSeconds?: number }
@@ -130,12 +133,14 @@ export function createInstances(deps: InstancesDeps): Instances {
     singleUser,
     specVersion: plan.specVersion,
     backUpBeforeUpgrade: deps.backUpBeforeUpgrade,
+    launchCredits: deps.launchCredits,
     settle: (instanceId) => reconciler.settle(instanceId),
   })
   const targets = createTargets({ database, listener })
   const attendance = createAttendance({
     database,
     log,
+    launchCredits: deps.launchCredits,
     settle: (instanceId) => reconciler.settle(instanceId),
   })
   return {

@@ -95,6 +95,7 @@ export function toInstance(row: InstanceDetails, viewerUserId: string, options: 
     actions: actionsOf(row.status, {
       isOwner: row.owner_user_id === viewerUserId,
       isAsleep: sleepOf(row) !== null,
+      isHeld: row.credit_hold !== null,
       canSuspend: options.canSuspend(row.driver),
       canUpgrade: row.spec_version !== null && options.isOutdated(row.driver, row.spec_version),
     }),

@@ -49,6 +49,7 @@ describe('an instance', () => {
     )
     expect(running.steps.map((step) => step.name)).toEqual([
       'requested',
+      'credits_checked',
       'slot_claimed',
       'machine_started',
       'openclaw_ready',
@@ -269,6 +270,7 @@ describe('an instance', () => {
       slotId,
       slotState: 'assigned',
       organizationId: ada.organizationId,
+      userId: ada.userId,
       instanceId: id,
       sessionId,
     })

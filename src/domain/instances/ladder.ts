@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
 import type { Rung } from '../../db/tables/idle.ts'
+import type { LaunchCheck } from '../credits/runtime-launch.ts'
 import type { ComputeCapabilities } from './compute.ts'
 import { decideRung, type IdleFacts, type IdleTimes } from './idle.ts'
 import { type InstanceRow, serves } from './lifecycle.ts'
@@ -32,7 +33,8 @@ export async function stepOnLadder(
   slot: LoadedSlot | null,
   options: LadderOptions,
 ): Promise<Date | null> {
-  if (instance.desired_state !== 'running') return null
+  // Who is stopped for lack of credits is neither idle nor woken by what it plans.
+  if (instance.desired_state !== 'running' || instance.credit_hold !== null) return null
   const { now } = instance
   const facts = await factsOf(trx, instance, slot, options)
   const times = options.timesOf(instance.plan)
@@ -117,9 +119,14 @@ function later(one: Date, other: Date | null | undefined): Date {
 
 /**
  * Wakes an instance that sleeps though its owner wants it running; whatever a person stopped stays stopped, decided by
- * the row as it is at that moment. True if it slept.
+ * the row as it is at that moment. True if it slept. Throws what `check` throws when there are no credits for it.
  */
-export async function wake(trx: Trx, instanceId: string, who: 'person' | 'program'): Promise<boolean> {
+export async function wake(
+  trx: Trx,
+  instanceId: string,
+  who: 'person' | 'program',
+  check?: LaunchCheck,
+): Promise<boolean> {
   const woken = await trx
     .updateTable('instances')
     .set({
@@ -133,8 +140,16 @@ export async function wake(trx: Trx, instanceId: string, who: 'person' | 'progra
     .where('id', '=', instanceId)
     .where('desired_state', '=', 'running')
     .where('rung', '<>', 'active')
-    .returning('id')
+    .where('credit_hold', 'is', null)
+    .returning(['id', 'organization_id', 'owner_user_id', 'plan'])
     .executeTakeFirst()
+  if (woken)
+    await check?.(trx, {
+      organizationId: woken.organization_id,
+      ownerUserId: woken.owner_user_id,
+      plan: woken.plan,
+      instanceId,
+    })
   // Settling tells only of a new status, and one that was just about to fall asleep gets none.
   if (woken) await notify(trx, 'instance_changed', instanceId)
   return woken !== undefined

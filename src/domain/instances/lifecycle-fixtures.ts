@@ -55,4 +55,5 @@ export const wants = (desired_state: DesiredState, restart_generation = 0): Inst
   status: 'provisioning',
   restart_generation,
   rung: 'active',
+  credit_hold: null,
 })

@@ -203,6 +203,7 @@ const anyWorld: fc.Arbitrary<World> = fc
       status: fc.constantFrom<InstanceStatus>('provisioning', 'running', 'stopped', 'stopping', 'failed'),
       restart_generation: fc.integer({ min: 0, max: 3 }),
       rung: fc.constantFrom<Rung>('active', 'suspended', 'frozen', 'frozen_on_disk', 'stopped', 'archived'),
+      credit_hold: fc.constantFrom('credits' as const, 'budget' as const, null, null, null, null),
     }),
     slot: maybe(anySlot),
     machine: fc.constantFrom('none', 'booting', 'running', 'ended', 'suspended'),
@@ -281,7 +282,8 @@ describe('lifecycle', () => {
 })
 
 /** Where an instance that its owner wants running is to come to rest depends on its rung. */
-function wantedOf({ desired_state, rung }: InstanceFacts): DesiredState | 'archived' {
+function wantedOf({ desired_state, rung, credit_hold }: InstanceFacts): DesiredState | 'archived' {
+  if (credit_hold !== null && desired_state !== 'deleted') return 'stopped'
   if (desired_state !== 'running' || rung === 'active') return desired_state
   if (rung === 'archived' || rung === 'deleted') return 'archived'
   return rung === 'stopped' ? 'stopped' : 'suspended'

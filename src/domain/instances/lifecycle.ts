@@ -2,11 +2,15 @@ import type { Selectable } from 'kysely'
 import type { InstanceStatus, LaunchStep, Tables } from '../../db/schema.ts'
 import type { FreezeTier } from '../../db/tables/idle.ts'
 import { impossible } from '../../errors.ts'
+import { holdReason } from '../credits/holds.ts'
 import { failureReason, type Reason, waitingReason } from './reasons.ts'
 import type { SlotFacts } from './slot-lifecycle.ts'
 
 export type InstanceRow = Selectable<Tables['instances']>
-export type InstanceFacts = Pick<InstanceRow, 'desired_state' | 'status' | 'restart_generation' | 'rung'>
+export type InstanceFacts = Pick<
+  InstanceRow,
+  'desired_state' | 'status' | 'restart_generation' | 'rung' | 'credit_hold'
+>
 
 /**
  * What is done for an instance. Each is one change of its slot's row in the same transaction; machines are the slot
@@ -34,9 +38,9 @@ export interface InstanceDecision {
 export function decideInstance(instance: InstanceFacts, slot: SlotFacts | null): InstanceDecision {
   switch (instance.desired_state) {
     case 'running':
-      return decideOnRung(instance, slot)
+      return decideHeld(instance, slot) ?? decideOnRung(instance, slot)
     case 'suspended':
-      return decideSuspended(instance, slot, null)
+      return decideHeld(instance, slot) ?? decideSuspended(instance, slot, null)
     case 'stopped':
       return decideStopped(slot)
     case 'deleted':
@@ -45,6 +49,12 @@ export function decideInstance(instance: InstanceFacts, slot: SlotFacts | null):
     default:
       return impossible(instance.desired_state)
   }
+}
+
+/** Nobody pays for it: it stops, whatever its owner wants and however it sleeps, and starts again once somebody does. */
+function decideHeld(instance: InstanceFacts, slot: SlotFacts | null): InstanceDecision | null {
+  if (instance.credit_hold === null) return null
+  return { ...decideStopped(slot), reason: holdReason(instance.credit_hold) }
 }
 
 /** Its owner wants it running, and the idle ladder has let it down this far until somebody needs it. */

@@ -3,6 +3,7 @@ import type { Database, Trx } from '../../db/database.ts'
 import { notFound } from '../../errors.ts'
 import { isId, newId } from '../../ids.ts'
 import type { Principal } from '../accounts/principal.ts'
+import type { LaunchCheck, LaunchCredits } from '../credits/runtime-launch.ts'
 import type { InstanceAction } from './actions.ts'
 import type { ComputeDrivers } from './drivers.ts'
 import {
@@ -21,6 +22,7 @@ import {
   cannotSuspend,
   deletedNow,
   deleteWish,
+  isStart,
   lockLive,
   requireAction,
   startWish,
@@ -38,6 +40,8 @@ export interface InstanceServiceDeps {
   specVersion: string
   /** Throws when there is no backup to go back to, and the upgrade does not begin. */
   backUpBeforeUpgrade?: ((instanceId: string) => Promise<void>) | undefined
+  /** Whether there are credits to start; everything starts without it. */
+  launchCredits?: LaunchCredits | undefined
   /** Settles the instance in this process, so that nobody waits for a poll. */
   settle(instanceId: string): Promise<void>
 }
@@ -111,11 +115,13 @@ export function createInstanceService(deps: InstanceServiceDeps): InstanceServic
   ): Promise<Instance> => {
     if (!isId(instanceId)) throw notFound()
     const before = await getDetails(principal, instanceId)
+    const check = await deps.launchCredits?.prepare()
     await database.inTenant(principal.organizationId, async (trx) => {
       const instance = await lockLive(trx, instanceId)
       const change = wish(instance)
       if (change === null) return
       requireAction(instance, action)
+      if (isStart(change)) await requireCredits(trx, check, instance)
       await writeWish(trx, instance, change)
     })
     await deps.settle(instanceId)
@@ -124,10 +130,14 @@ export function createInstanceService(deps: InstanceServiceDeps): InstanceServic
     return toInstance(after ?? { ...before, ...deletedNow }, principal.userId, view)
   }
 
-  const insertOrStart = (principal: Principal, name: string | undefined): Promise<string> =>
-    database.inTenant(principal.organizationId, async (trx) => {
+  const insertOrStart = async (principal: Principal, name: string | undefined): Promise<string> => {
+    const check = await deps.launchCredits?.prepare()
+    return database.inTenant(principal.organizationId, async (trx) => {
       const inserted = await insertInstance(trx, principal, deps.drivers.current.name, name)
-      if (inserted) return inserted
+      if (inserted) {
+        await requireCredits(trx, check, inserted)
+        return inserted.id
+      }
       const { id } = await trx
         .selectFrom('instances')
         .select('id')
@@ -136,9 +146,13 @@ export function createInstanceService(deps: InstanceServiceDeps): InstanceServic
         .executeTakeFirstOrThrow()
       const instance = await lockLive(trx, id)
       const change = startWish(instance)
-      if (change) await writeWish(trx, instance, change)
+      if (change) {
+        await requireCredits(trx, check, instance)
+        await writeWish(trx, instance, change)
+      }
       return id
     })
+  }
 
   const provision: InstanceService['provision'] = async (principal, options) => {
     if (deps.singleUser) await refuseSecondPerson(database, deps.drivers.current.name, principal)
@@ -223,13 +237,13 @@ async function insertInstance(
   principal: Principal,
   driver: string,
   name: string | undefined,
-): Promise<string | undefined> {
+): Promise<InstanceRow | undefined> {
   const person = await trx
     .selectFrom('members')
     .select('name')
     .where('user_id', '=', principal.userId)
     .executeTakeFirst()
-  const row = await trx
+  return trx
     .insertInto('instances')
     .values({
       id: newId(),
@@ -252,9 +266,23 @@ async function insertInstance(
         .where('desired_state', '<>', 'deleted')
         .doNothing(),
     )
-    .returning('id')
+    .returningAll()
     .executeTakeFirst()
-  return row?.id
+}
+
+/** What runs already is paid for window by window. */
+async function requireCredits(
+  trx: Trx,
+  check: LaunchCheck | undefined,
+  instance: InstanceRow,
+): Promise<void> {
+  if (instance.status === 'running') return
+  await check?.(trx, {
+    organizationId: instance.organization_id,
+    ownerUserId: instance.owner_user_id,
+    plan: instance.plan,
+    instanceId: instance.id,
+  })
 }
 
 /** Two equal slugs among 27^6 are rare but possible; the next ones will differ. */

@@ -4,6 +4,7 @@ import { notify } from '../../db/notify.ts'
 import type { InstanceStatus } from '../../db/schema.ts'
 import { impossible } from '../../errors.ts'
 import { restoreIntoNewSlot } from '../backups/first-restore.ts'
+import { recordRuntimeState } from '../credits/runtime-store.ts'
 import { type CloseReason, closeSession, openSession } from '../sessions/store.ts'
 import { type LadderOptions, stepOnLadder } from './ladder.ts'
 import { decideInstance, type InstanceDecision, type InstanceRow } from './lifecycle.ts'
@@ -57,12 +58,18 @@ export function settleInstance(database: Database, id: string, options: SettleOp
       if (await stepUpgrade(trx, instance, slot, options.patience)) slotChanged = true
       const decision = decideInstance(instance, slot)
       if (decision.action.kind === 'none') {
-        await record(trx, instance, decision, lookAt)
+        await record(trx, instance, slot, decision, lookAt)
         return slotChanged
       }
       const refused = await act(trx, decision.action, instance, slot, options)
       if (refused !== null) {
-        await record(trx, instance, { ...decision, status: 'failed', reason: refused, step: null }, null)
+        await record(
+          trx,
+          instance,
+          slot,
+          { ...decision, status: 'failed', reason: refused, step: null },
+          null,
+        )
         return slotChanged
       }
       slotChanged = true
@@ -150,6 +157,7 @@ const sessionEnds: Partial<Record<InstanceStatus, CloseReason>> = {
 async function record(
   trx: Trx,
   instance: InstanceRow & { now: Date },
+  slot: LoadedSlot | null,
   decision: InstanceDecision,
   lookAt: Date | null,
 ): Promise<void> {
@@ -158,6 +166,7 @@ async function record(
   const pauseSeconds = backupSeconds[status]
   const backupAt = pauseSeconds === null ? null : addSeconds(now, pauseSeconds)
   const nextReconcileAt = lookAt === null || (backupAt && backupAt < lookAt) ? backupAt : lookAt
+  await recordRuntimeState(trx, instance, slot, status)
   // Not only when the status is new: whoever wrote a wish has changed the status already.
   if (status === 'running') await openSession(trx, instance)
   const ends = sessionEnds[status]

@@ -14,15 +14,15 @@ export interface Sleep {
 /** What each rung costs its owner and keeps for them, in words for the page and for the documentation. */
 const rungs: Record<Sleep['rung'], Pick<Sleep, 'billed' | 'survives'>> = {
   suspended: {
-    billed: 'Storage. No running time.',
+    billed: 'Sleep, a fraction of running.',
     survives: 'Everything: files, memory, open connections, turns.',
   },
   frozen: {
-    billed: 'Storage. No running time.',
+    billed: 'Sleep, a fraction of running.',
     survives: 'Everything: files, memory, open connections, turns.',
   },
   frozen_on_disk: {
-    billed: 'Storage. No running time.',
+    billed: 'Sleep, a fraction of running.',
     survives: 'Everything: files, memory, open connections, turns.',
   },
   stopped: {
@@ -36,8 +36,10 @@ const rungs: Record<Sleep['rung'], Pick<Sleep, 'billed' | 'survives'>> = {
 }
 
 export function sleepOf(
-  row: Pick<InstanceRow, 'desired_state' | 'rung' | 'rung_since' | 'next_wake_at'>,
+  row: Pick<InstanceRow, 'desired_state' | 'rung' | 'rung_since' | 'next_wake_at' | 'credit_hold'>,
 ): Sleep | null {
+  // Nothing wakes it then.
+  if (row.credit_hold !== null) return null
   if (row.desired_state !== 'running' || row.rung === 'active' || row.rung === 'deleted') return null
   return {
     rung: row.rung,

@@ -4,7 +4,10 @@ import { advanceSteps } from './steps.ts'
 
 const at = (second: number) => new Date(Date.UTC(2026, 2, 1, 0, 0, second))
 const text = (second: number) => at(second).toISOString()
-const requested: LaunchStep[] = [{ name: 'requested', startedAt: text(0), finishedAt: text(0) }]
+const requested: LaunchStep[] = [
+  { name: 'requested', startedAt: text(0), finishedAt: text(0) },
+  { name: 'credits_checked', startedAt: text(0), finishedAt: text(0) },
+]
 
 describe('advanceSteps', () => {
   it('gives each step the time at which it was seen to begin and to end', () => {
@@ -12,7 +15,7 @@ describe('advanceSteps', () => {
     const starting = advanceSteps(claiming, 'machine_started', at(2))
     const booting = advanceSteps(starting, 'openclaw_ready', at(5))
     expect(advanceSteps(booting, 'running', at(15))).toEqual([
-      { name: 'requested', startedAt: text(0), finishedAt: text(0) },
+      ...requested,
       { name: 'slot_claimed', startedAt: text(0), finishedAt: text(2) },
       { name: 'machine_started', startedAt: text(2), finishedAt: text(5) },
       { name: 'openclaw_ready', startedAt: text(5), finishedAt: text(15) },
@@ -27,7 +30,7 @@ describe('advanceSteps', () => {
 
   it('finishes at once what a warm slot has behind it', () => {
     const steps = advanceSteps(requested, 'running', at(1))
-    expect(steps.map((step) => step.name)).toHaveLength(5)
+    expect(steps.map((step) => step.name)).toHaveLength(6)
     expect(steps.every((step) => step.finishedAt !== null)).toBe(true)
   })
 

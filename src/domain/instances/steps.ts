@@ -2,6 +2,7 @@ import type { LaunchStep } from '../../db/schema.ts'
 
 const order: LaunchStep['name'][] = [
   'requested',
+  'credits_checked',
   'slot_claimed',
   'machine_started',
   'openclaw_ready',

@@ -119,7 +119,8 @@ export async function updateInstance(
   await notify(trx, 'instance_changed', id)
 }
 
-/** The first step of a launch, by the database's clock, for `instances.steps`. */
-export const requestedStep = sql<string>`(select jsonb_build_array(jsonb_build_object(
-  'name', 'requested', 'startedAt', at, 'finishedAt', at))
+/** The first steps of a launch, by the database's clock, for `instances.steps`: whoever writes it has checked the credits. */
+export const requestedStep = sql<string>`(select jsonb_build_array(
+  jsonb_build_object('name', 'requested', 'startedAt', at, 'finishedAt', at),
+  jsonb_build_object('name', 'credits_checked', 'startedAt', at, 'finishedAt', at))
   from to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at)`

@@ -12,6 +12,8 @@ export interface InstanceTarget {
   wanted: boolean
   /** It is wanted, and sleeps or is about to: whoever needs it wakes it. */
   asleep: boolean
+  /** Set while it may not run though it is wanted, for lack of credits. */
+  hold: 'credits' | 'budget' | null
   /** Why it takes longer than usual, for its owner. */
   reason: string | null
   /** Null until the slot has one. */
@@ -42,6 +44,8 @@ export interface ModelCaller {
   slotId: string
   slotState: 'initializing' | 'available' | 'assigned'
   organizationId: string | null
+  /** The instance's owner. */
+  userId: string | null
   instanceId: string | null
   sessionId: string | null
 }

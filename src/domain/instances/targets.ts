@@ -95,6 +95,7 @@ function selectTarget(trx: Parameters<Parameters<Database['inTenant']>[1]>[0]) {
       'instances.status',
       'instances.desired_state',
       'instances.rung',
+      'instances.credit_hold',
       'instances.reason_message',
       'slots.id as slot_id',
       'slots.address',
@@ -115,6 +116,7 @@ function toTarget(row: TargetRow): InstanceTarget {
     status: row.status,
     wanted: row.desired_state === 'running',
     asleep: row.desired_state === 'running' && row.rung !== 'active',
+    hold: row.desired_state === 'running' ? row.credit_hold : null,
     reason: row.reason_message,
     slotId: row.slot_id,
     address: row.address,
@@ -133,6 +135,7 @@ function findCaller(database: Database, slotId: string): Promise<ModelCaller | u
       .select([
         'slots.state',
         'instances.organization_id as organizationId',
+        'instances.owner_user_id as userId',
         'instances.id as instanceId',
         'sessions.id as sessionId',
       ])

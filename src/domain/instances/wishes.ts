@@ -24,12 +24,14 @@ export function startWish(instance: InstanceRow): Wish | null {
   // A failed launch is tried anew, as by a restart; one under way goes on.
   if (instance.status === 'failed')
     return { desired_state: 'running', restart_generation: instance.restart_generation + 1 }
-  const isSo = instance.desired_state === 'running' && instance.rung === 'active'
+  const isSo =
+    instance.desired_state === 'running' && instance.rung === 'active' && instance.credit_hold === null
   return isSo ? null : { desired_state: 'running' }
 }
 
 export function requireAction(instance: InstanceRow, action: InstanceAction): void {
-  const possible = actionsFor(instance.status, sleepOf(instance) !== null)
+  const isHeld = instance.credit_hold !== null
+  const possible = actionsFor(instance.status, sleepOf(instance) !== null, isHeld)
   if (possible.includes(action)) return
   throw conflict(
     'action_not_possible',
@@ -71,6 +73,8 @@ export async function writeWish(trx: Trx, instance: InstanceRow, wish: Wish): Pr
       rung_since: sql<Date>`clock_timestamp()`,
       // Whatever a person does with it, they use it.
       ...(wish.rung ? {} : { last_active_at: sql<Date>`clock_timestamp()` }),
+      // Whoever asked it to run was asked for credits before.
+      ...(isStart(wish) ? { credit_hold: null } : {}),
       ...statusOfWish(instance, wish),
       // Should this process end before it settles the instance, another one does.
       next_reconcile_at: sql<Date>`now()`,
@@ -79,6 +83,11 @@ export async function writeWish(trx: Trx, instance: InstanceRow, wish: Wish): Pr
     })
     .where('id', '=', instance.id)
     .execute()
+}
+
+/** Whether somebody wants it to run now, which takes credits. */
+export function isStart(wish: Wish): boolean {
+  return wish.desired_state === 'running' && wish.rung === undefined
 }
 
 /** What it is at once; what only falls asleep or wakes is as it was until its machine says otherwise. */

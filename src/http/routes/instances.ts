@@ -33,7 +33,7 @@ export function registerInstanceRoutes(app: Server, deps: InstanceRouteDeps): vo
 function registerOwnInstanceRoutes(app: Server, { authenticator, instances }: InstanceRouteDeps): void {
   const onRequest = requirePrincipal(authenticator)
   const shared = { tags: ['instances'], security: bearerSecurity }
-  const accepted = { 202: instanceSchema, ...errorResponses(401, 404, 409) }
+  const accepted = { 202: instanceSchema, ...errorResponses(401, 402, 404, 409) }
 
   app.post(
     '/api/provision',
@@ -109,7 +109,7 @@ function registerActionRoutes(app: Server, { authenticator, instances }: Instanc
         security: bearerSecurity,
         summary,
         params,
-        response: { 202: instanceSchema, ...errorResponses(400, 401, 404, 409) },
+        response: { 202: instanceSchema, ...errorResponses(400, 401, 402, 404, 409) },
       },
       handler: async (request, reply) => {
         requireScope(request.principal, 'instances:write')

@@ -24,7 +24,7 @@ export function registerSessionRoutes(app: Server, { authenticator, sessions }: 
         summary: 'Launch: my instance runs, or is about to, and this is its open session',
         response: {
           201: z.object({ session: sessionSchema, instance: instanceSchema }),
-          ...errorResponses(401, 404, 409),
+          ...errorResponses(401, 402, 404, 409),
         },
       },
     },

@@ -13,6 +13,7 @@ test('shows what is done with its time, what runs with the time so far, and what
   )
   expect(steps.map(({ state, durationMs }) => [state, durationMs])).toEqual([
     ['done', 1_000],
+    ['done', null],
     ['active', 3_000],
     ['waiting', null],
     ['waiting', null],
@@ -22,7 +23,7 @@ test('shows what is done with its time, what runs with the time so far, and what
 
 test('counts steps as done that a warm slot had behind it', () => {
   const steps = launchSteps([{ name: 'openclaw_ready', startedAt: at(0), finishedAt: null }], 0)
-  expect(steps.map(({ state }) => state)).toEqual(['done', 'done', 'done', 'active', 'waiting'])
+  expect(steps.map(({ state }) => state)).toEqual(['done', 'done', 'done', 'done', 'active', 'waiting'])
 })
 
 test('shows a step that it does not know under the server’s name', () => {

@@ -3,6 +3,7 @@ import type { Instance } from '../../api/types.ts'
 /** The steps of a launch in their order, as the server names them and as a person reads them. */
 const known = [
   ['requested', 'Request accepted'],
+  ['credits_checked', 'Credits checked'],
   ['slot_claimed', 'Slot claimed'],
   ['machine_started', 'Machine started'],
   ['openclaw_ready', 'OpenClaw ready'],

@@ -1,0 +1,148 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Conversation, ConversationMessage } from '../supervisor/conversations.ts'
+import { signUp, type TestClient, textOf } from '../test/support/client.ts'
+import { type ReefProcess, readReefLog, startReefProcess } from '../test/support/reef-process.ts'
+
+interface Credits {
+  availableMicros: number
+  reservedMicros: number
+  spentMicros: number
+  writtenOffMicros: number
+}
+interface PriceList {
+  models: Record<string, Record<string, number>>
+  plans: Record<string, Record<string, number>>
+}
+
+const credit = 1_000_000
+/** A credit for each second, so that a test need not wait for hours. */
+const dearRuntime = { running: 3_600 * credit, suspended: 0, stored: 0 }
+
+/** One person, one real OpenClaw, and credits that run out. */
+describe('at zero', { timeout: 420_000 }, () => {
+  let reef: ReefProcess
+  afterEach(() => reef.close(), 120_000)
+
+  const begin = async (trialCredits: number, change: (prices: PriceList) => void): Promise<TestClient> => {
+    reef = await startReefProcess({ POOL_SIZE: '0', REEF_TRIAL_CREDITS: String(trialCredits) })
+    // The first person is its operator.
+    const person = await signUp(reef.url, reef.proxyUrl, 'ada@example.com')
+    const { prices } = await person.call<{ prices: PriceList }>('GET', '/api/credits/prices')
+    change(prices)
+    await person.call('POST', '/api/admin/prices', { prices })
+    return person
+  }
+  const slotDirectory = async () => {
+    const [slot] = await readdir(join(reef.dataDirectory, 'slots'))
+    return join(reef.dataDirectory, 'slots', slot as string)
+  }
+  const readSlotFile = async (name: string) =>
+    JSON.parse(await readFile(join(await slotDirectory(), name), 'utf8'))
+  const isAlive = (pid: number) => {
+    try {
+      process.kill(pid, 0)
+      return true
+    } catch {
+      return false
+    }
+  }
+  const until = async <T>(
+    look: () => Promise<T>,
+    isRight: (found: T) => boolean,
+    secondsMax: number,
+  ): Promise<T> => {
+    const deadline = Date.now() + secondsMax * 1000
+    for (;;) {
+      const found = await look()
+      if (isRight(found)) return found
+      if (Date.now() > deadline)
+        throw new Error(`still ${JSON.stringify(found)}; Reef's log ends:\n${await readReefLog(reef)}`)
+      await new Promise((done) => setTimeout(done, 250))
+    }
+  }
+  const creditsOf = (person: TestClient) => person.call<Credits>('GET', '/api/credits')
+
+  it('a person chats until nothing is left, is told so, and goes on with the same conversation once there are credits', async () => {
+    const person = await begin(60, ({ models }) => {
+      for (const price of Object.values(models))
+        Object.assign(price, {
+          input: 500 * credit,
+          cachedInput: 500 * credit,
+          cacheWriteInput: 500 * credit,
+        })
+    })
+    const { sessionId } = await person.provision()
+    const { pid } = await readSlotFile('openclaw.pid.json')
+    const conversation = await person.call<Conversation>('POST', `/api/sessions/${sessionId}/conversations`)
+    const path = (session: unknown) => `/api/sessions/${session}/conversations/${conversation.id}/messages`
+    expect(textOf(await person.say(sessionId as string, conversation.id, 'My name is Ada.'))).not.toBe('')
+    let refused: Response | undefined
+    for (let turns = 0; turns < 30 && !refused; turns++) {
+      const answer = await person.raw('POST', path(sessionId), { text: 'And on.' })
+      if (answer.ok) await answer.text()
+      else refused = answer
+    }
+    expect(refused?.status).toBe(402)
+    expect(await refused?.json()).toMatchObject({ error: { code: 'credits_exhausted' } })
+    const stopped = await person.untilInstance(({ status }) => status === 'stopped', 'stopped')
+    expect(stopped).toMatchObject({ desiredState: 'running', reason: { code: 'credits_exhausted' } })
+    expect(isAlive(pid)).toBe(false)
+    const spent = await creditsOf(person)
+    expect(spent.writtenOffMicros).toBe(0)
+
+    await person.call('POST', '/api/admin/credits/grants', { to: 'ada@example.com', credits: 1_000 })
+    const back = await person.untilInstance(({ status }) => status === 'running', 'running again')
+    const { messages } = await person.call<{ messages: ConversationMessage[] }>('GET', path(back.sessionId))
+    expect(messages.some(({ role, text }) => role === 'user' && text.includes('My name is Ada.'))).toBe(true)
+    // The words that it stopped with are in the conversation itself.
+    expect(
+      messages.some(({ role, text }) => role === 'assistant' && text.includes('The credits are used up')),
+    ).toBe(true)
+    expect(textOf(await person.say(back.sessionId as string, conversation.id, 'What is my name?'))).toContain(
+      'Ada',
+    )
+  })
+
+  it('an instance ends by itself while the control plane is gone, and every second of it is charged once', async () => {
+    const person = await begin(130, ({ plans }) => {
+      for (const plan of Object.keys(plans)) plans[plan] = dearRuntime
+    })
+    await person.provision()
+    const { pid } = await readSlotFile('openclaw.pid.json')
+    await until(
+      () => creditsOf(person),
+      ({ spentMicros }) => spentMicros > 0,
+      60,
+    )
+    await reef.kill()
+    expect(isAlive(pid)).toBe(true)
+    const killedAt = Date.now()
+    await until(
+      async () => isAlive(pid),
+      (alive) => !alive,
+      120,
+    )
+    const seconds = (Date.now() - killedAt) / 1000
+    expect(seconds).toBeLessThan(75)
+
+    await reef.restart()
+    // With what is left it begins again, and ends when that is used up.
+    const stopped = await person.untilInstance(
+      ({ status, reason }) => status === 'stopped' && reason?.code === 'credits_exhausted',
+      'stopped at zero',
+    )
+    expect(stopped.desiredState).toBe('running')
+    const after = await until(
+      () => creditsOf(person),
+      ({ reservedMicros }) => reservedMicros === 0,
+      30,
+    )
+    const { servedMs } = await readSlotFile('supervisor.json')
+    // A thousand micro-credits for each millisecond.
+    expect(after.spentMicros / 1_000).toBe(servedMs)
+    expect(after.writtenOffMicros).toBeLessThanOrEqual(credit)
+    expect(after.availableMicros + after.spentMicros - after.writtenOffMicros).toBe(130 * credit)
+  })
+})

@@ -1,0 +1,383 @@
+import { sql } from 'kysely'
+import type { Trx } from '../../db/database.ts'
+import { newId } from '../../ids.ts'
+import { findHeld, type HeldBudget, holdsInstance, recordSpend } from './budgets.ts'
+import { type CreditHold, hold, inflowOfBooks, lift } from './holds.ts'
+import { applyOperations } from './ledger-store.ts'
+import type { Operation } from './operation.ts'
+import type { PriceList, RuntimePrice } from './prices.ts'
+import {
+  type ChargeDecision,
+  type ChargeLine,
+  costOfFirstWindow,
+  decideCharge,
+  type RuntimeTimes,
+} from './runtime-charge.ts'
+import { lockMeters, type MeterRow, meterOf, writeMeter } from './runtime-store.ts'
+
+interface Prices {
+  version: number
+  list: PriceList
+}
+
+/** Instances that were stopped by a charge or may go on by it: whoever settles them does so at once. */
+export interface Charged {
+  changed: string[]
+}
+
+const nothing: Charged = { changed: [] }
+
+/** A plan without a price runs free of charge. */
+const free: RuntimePrice = { running: 0, suspended: 0, stored: 0 }
+
+export function runtimePriceOf(list: PriceList, plan: string): RuntimePrice {
+  return list.plans[plan] ?? free
+}
+
+/**
+ * Charges an organization for what was measured, holds credits for what comes, and stops or resumes its instances by
+ * what there is: all of it in the caller's transaction, so that whatever dies in between, nothing is charged twice or
+ * lost. Any number of control planes may call it at once; who comes second finds nothing due. `evenIfNotDue` is for
+ * when credits or budgets have changed.
+ */
+export async function chargeRuntime(
+  trx: Trx,
+  organizationId: string,
+  prices: Prices,
+  times: RuntimeTimes,
+  evenIfNotDue = false,
+): Promise<Charged> {
+  const instances = await lockInstances(trx, organizationId)
+  const meters = await lockMeters(
+    trx,
+    instances.map(({ id }) => id),
+  )
+  const window = await lockWindow(trx, organizationId)
+  if (window === undefined || (!window.is_due && !evenIfNotDue)) return nothing
+  const metered = instances.flatMap((instance) => {
+    const row = meters.get(instance.id)
+    return row ? [{ instance, row }] : []
+  })
+  const hasBudgets = await lockBudgets(trx, organizationId)
+  const book = await lockBook(trx, organizationId)
+  const decision = decideCharge(
+    {
+      instances: metered.map(({ instance, row }) => ({
+        instanceId: instance.id,
+        meter: meterOf(row),
+        price: runtimePriceOf(prices.list, instance.plan),
+        starts: instance.status === 'provisioning' && instance.credit_hold === null,
+      })),
+      held: await findHeldFor(trx, window.reservation_id),
+      available: book.available,
+      onHold: isOnHold(metered),
+      hasBudgets,
+      now: window.now.getTime(),
+    },
+    times,
+  )
+  const sequence = window.sequence + 1
+  if (decision.lines.length > 0) await writeUsage(trx, { organizationId, prices, window, metered }, decision)
+  await applyOperations(trx, operationsOf(organizationId, window, sequence, decision))
+  for (const { instance, row } of metered) await writeMetered(trx, instance, row, decision, window.now)
+  const held = hasBudgets ? await findHeld(trx, organizationId) : []
+  const changed = await applyHolds(trx, { instances, window, book, decision, held, prices, times })
+  await writeWindow(trx, window, sequence, { decision, held, ...changed })
+  return { changed: changed.instanceIds }
+}
+
+interface ChargedInstance {
+  id: string
+  organization_id: string
+  owner_user_id: string
+  plan: string
+  status: string
+  desired_state: string
+  credit_hold: CreditHold | null
+}
+
+/** Those that are metered, the deleted ones until their last time is charged. */
+function lockInstances(trx: Trx, organizationId: string): Promise<ChargedInstance[]> {
+  return trx
+    .selectFrom('instances')
+    .select(['id', 'organization_id', 'owner_user_id', 'plan', 'status', 'desired_state', 'credit_hold'])
+    .where('organization_id', '=', organizationId)
+    .where((expression) =>
+      expression.exists(
+        expression
+          .selectFrom('runtime_meters')
+          .select('instance_id')
+          .whereRef('runtime_meters.instance_id', '=', 'instances.id'),
+      ),
+    )
+    .orderBy('id')
+    .forNoKeyUpdate()
+    .execute()
+}
+
+interface Window {
+  organization_id: string
+  reservation_id: string
+  sequence: number
+  hold_inflow: number | null
+  is_due: boolean
+  now: Date
+}
+
+/** Read after the lock was got: another control plane may have charged meanwhile. */
+async function lockWindow(trx: Trx, organizationId: string): Promise<Window | undefined> {
+  await sql`select from runtime_windows where organization_id = ${organizationId} for update`.execute(trx)
+  const { rows } = await sql<Window>`
+    select organization_id, reservation_id, sequence, hold_inflow,
+      coalesce(charge_at <= clock_timestamp(), false) as is_due,
+      date_trunc('milliseconds', clock_timestamp()) as now
+    from runtime_windows where organization_id = ${organizationId}`.execute(trx)
+  return rows[0]
+}
+
+interface BookFacts {
+  available: number
+  inflow: number
+}
+
+async function lockBook(trx: Trx, organizationId: string): Promise<BookFacts> {
+  const { rows } = await sql<BookFacts>`
+    select books.available, ${inflowOfBooks} as inflow from ledger_books books
+    where organization_id = ${organizationId} for update`.execute(trx)
+  return rows[0] ?? { available: 0, inflow: 0 }
+}
+
+async function findHeldFor(trx: Trx, reservationId: string): Promise<number> {
+  const row = await trx
+    .selectFrom('ledger_reservations')
+    .select('held')
+    .where('id', '=', reservationId)
+    .executeTakeFirst()
+  return row?.held ?? 0
+}
+
+/** Before the ledger, as everybody does. True when there are any. */
+async function lockBudgets(trx: Trx, organizationId: string): Promise<boolean> {
+  const { rows } = await sql`select from lock_budgets(${[organizationId]}::uuid[])`.execute(trx)
+  return rows.length > 0
+}
+
+interface Metered {
+  instance: ChargedInstance
+  row: MeterRow
+}
+
+/** Its owner may have started one of them again since; then the others wait for credits, and this one goes on. */
+function isOnHold(metered: readonly Metered[]): boolean {
+  return (
+    metered.some(({ instance }) => instance.credit_hold === 'credits') &&
+    !metered.some(
+      ({ instance, row }) =>
+        instance.credit_hold === null && row.state !== 'stored' && instance.status !== 'deleted',
+    )
+  )
+}
+
+interface UsageContext {
+  organizationId: string
+  prices: Prices
+  window: Window
+  metered: readonly Metered[]
+}
+
+async function writeUsage(trx: Trx, context: UsageContext, { lines }: ChargeDecision): Promise<void> {
+  const { organizationId, prices, window, metered } = context
+  const sessions = await findSessions(trx, [...new Set(lines.map(({ instanceId }) => instanceId))])
+  const known = new Map(metered.map((one) => [one.instance.id, one]))
+  // Lines are made from these instances.
+  const of = (line: ChargeLine) => known.get(line.instanceId) as Metered
+  await trx
+    .insertInto('runtime_usage')
+    .values(
+      lines.map((line) => ({
+        id: newId(),
+        organization_id: organizationId,
+        instance_id: line.instanceId,
+        session_id: line.state === 'stored' ? null : (sessions.get(line.instanceId) ?? null),
+        user_id: of(line).instance.owner_user_id,
+        agent_id: null,
+        task_id: null,
+        plan: of(line).instance.plan,
+        state: line.state,
+        window_start: of(line).row.charged_until,
+        window_end: window.now,
+        milliseconds: line.ms,
+        price_version: prices.version,
+        cost: line.cost,
+      })),
+    )
+    .execute()
+  await recordSpend(
+    trx,
+    lines
+      .filter(({ cost }) => cost > 0)
+      .map((line) => ({
+        key: `runtime:${window.sequence + 1}:${line.instanceId}:${line.state}`,
+        organizationId,
+        userId: of(line).instance.owner_user_id,
+        instanceId: line.instanceId,
+        agentId: null,
+        amount: line.cost,
+      })),
+  )
+}
+
+/** The session that the time was part of: the newest. */
+async function findSessions(trx: Trx, instanceIds: readonly string[]): Promise<Map<string, string>> {
+  const rows = await trx
+    .selectFrom('sessions')
+    .distinctOn('instance_id')
+    .select(['instance_id', 'id'])
+    .where('instance_id', 'in', [...instanceIds])
+    .orderBy('instance_id')
+    .orderBy('opened_at', 'desc')
+    .execute()
+  return new Map(rows.map((row) => [row.instance_id, row.id]))
+}
+
+/** The sequence is written in the same transaction, so a charge that is tried again carries the same keys. */
+function operationsOf(
+  organizationId: string,
+  window: Window,
+  sequence: number,
+  { cost, release, reserve, coveredUntil }: ChargeDecision,
+): Operation[] {
+  const shared = { organizationId, reservationId: window.reservation_id }
+  const operations: Operation[] = []
+  if (cost > 0 || release)
+    operations.push({
+      ...shared,
+      kind: 'settle',
+      key: `runtime:${sequence}:settle`,
+      amount: cost,
+      close: release,
+      note: 'Runtime',
+    })
+  if (reserve > 0)
+    operations.push({
+      ...shared,
+      kind: 'reserve',
+      key: `runtime:${sequence}:reserve`,
+      purpose: 'runtime',
+      amount: reserve,
+      atLeast: 0,
+      expiresAt: new Date((coveredUntil ?? window.now.getTime()) + reservationSeconds * 1000),
+      note: 'Runtime',
+    })
+  return operations
+}
+
+/** A control plane that is away for so long has let all of its instances stop. */
+const reservationSeconds = 24 * 3600
+
+async function writeMetered(
+  trx: Trx,
+  instance: ChargedInstance,
+  row: MeterRow,
+  decision: ChargeDecision,
+  now: Date,
+): Promise<void> {
+  if (instance.status === 'deleted' && row.state === null) {
+    await trx.deleteFrom('runtime_meters').where('instance_id', '=', instance.id).execute()
+    return
+  }
+  const meter = decision.meters.get(instance.id)
+  if (meter) await writeMeter(trx, { id: instance.id, organizationId: instance.organization_id }, meter, now)
+}
+
+interface HoldContext {
+  instances: readonly ChargedInstance[]
+  window: Window
+  book: BookFacts
+  decision: ChargeDecision
+  held: readonly HeldBudget[]
+  prices: Prices
+  times: RuntimeTimes
+}
+
+async function applyHolds(
+  trx: Trx,
+  context: HoldContext,
+): Promise<{ instanceIds: string[]; holdInflow: number | null }> {
+  const { instances, window, book, decision, held } = context
+  const idsOf = (which: (instance: ChargedInstance) => boolean) => instances.filter(which).map(({ id }) => id)
+  if (decision.exhausted) {
+    const instanceIds = await hold(
+      trx,
+      idsOf(({ status }) => status !== 'deleted'),
+      'credits',
+    )
+    return { instanceIds, holdInflow: book.inflow }
+  }
+  const changed: string[] = []
+  let holdInflow = window.hold_inflow
+  if (mayResume(context)) {
+    changed.push(
+      ...(await lift(
+        trx,
+        idsOf(({ credit_hold }) => credit_hold === 'credits'),
+        'credits',
+      )),
+    )
+    holdInflow = null
+  }
+  const isSpent = ({ id, owner_user_id }: ChargedInstance) =>
+    held.some((budget) => holdsInstance(budget, { id, ownerUserId: owner_user_id }))
+  changed.push(
+    ...(await lift(
+      trx,
+      idsOf((one) => one.credit_hold === 'budget' && !isSpent(one)),
+      'budget',
+    )),
+    ...(await hold(
+      trx,
+      idsOf((one) => one.status !== 'deleted' && isSpent(one)),
+      'budget',
+    )),
+  )
+  return { instanceIds: changed, holdInflow }
+}
+
+/** Credits have come in since they were stopped, and enough of them for any one to begin. */
+function mayResume({ instances, window, book, decision, prices, times }: HoldContext): boolean {
+  if (window.hold_inflow === null || book.inflow <= window.hold_inflow) return false
+  const first = instances
+    .filter(({ credit_hold }) => credit_hold === 'credits')
+    .map(({ plan }) => costOfFirstWindow(runtimePriceOf(prices.list, plan), times))
+  return book.available - decision.cost >= Math.max(0, ...first)
+}
+
+/** How soon those are looked at again that a budget holds, should its period be long. */
+const heldLookSeconds = 3600
+
+async function writeWindow(
+  trx: Trx,
+  window: Window,
+  sequence: number,
+  {
+    decision,
+    held,
+    holdInflow,
+  }: { decision: ChargeDecision; held: readonly HeldBudget[]; holdInflow: number | null },
+): Promise<void> {
+  const now = window.now.getTime()
+  const times = held.map(({ until }) => Math.min(until.getTime(), now + heldLookSeconds * 1000))
+  if (decision.chargeAt !== null) times.push(decision.chargeAt)
+  const at = (time: number | null) => (time === null ? null : new Date(time))
+  await trx
+    .updateTable('runtime_windows')
+    .set({
+      sequence,
+      charge_at: times.length === 0 ? null : new Date(Math.min(...times)),
+      covered_until: at(decision.coveredUntil),
+      hold_inflow: holdInflow,
+      updated_at: sql<Date>`clock_timestamp()`,
+    })
+    .where('organization_id', '=', window.organization_id)
+    .execute()
+}
