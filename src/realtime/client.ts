@@ -18,6 +18,8 @@ export interface Client {
   /** Something about the instance may have changed. Calls while one is under way make one more. */
   refresh(instanceId: string): void
   refreshAll(): void
+  /** Credits of an organization came or went. */
+  creditsChanged(organizationId: string): void
   /** Whether its credential still holds; closes if not. */
   recheck(): void
   /** Sends a ping, or gives up a client that did not answer the last one. */
@@ -33,6 +35,7 @@ export function openClient(socket: WebSocket, deps: ClientDeps): Client {
   let work = Promise.resolve()
   let waiting = 0
   let answered = true
+  let watchesCredits = false
   const due = new Set<string>()
 
   const send = (message: ToClient): void => {
@@ -70,6 +73,10 @@ export function openClient(socket: WebSocket, deps: ClientDeps): Client {
   const receive = async (message: FromClient): Promise<void> => {
     if (message.type === 'authenticate') return authenticate(message)
     if (!principal) throw invalid('type', 'needs to be authenticate in the first message.')
+    if (message.type === 'watch_credits') {
+      watchesCredits = true
+      return
+    }
     if (message.type === 'subscribe') return subscriptions.add(principal, message.topic, message.instanceId)
     subscriptions.remove(message.topic, message.instanceId)
   }
@@ -109,6 +116,9 @@ export function openClient(socket: WebSocket, deps: ClientDeps): Client {
     refresh,
     refreshAll: () => {
       for (const instanceId of subscriptions.instanceIds()) refresh(instanceId)
+    },
+    creditsChanged: (organizationId) => {
+      if (watchesCredits && principal?.organizationId === organizationId) send({ type: 'credits_changed' })
     },
     recheck: () => {
       const held = credential

@@ -14,6 +14,8 @@ export const fromClientSchema = z.discriminatedUnion('type', [
     organizationId: z.string().max(100).optional(),
   }),
   z.strictObject({ type: z.literal('subscribe'), topic: topicSchema, instanceId: idSchema }),
+  /** Hints at credits that came or went, until the connection ends. */
+  z.strictObject({ type: z.literal('watch_credits') }),
   z.strictObject({ type: z.literal('unsubscribe'), topic: topicSchema, instanceId: idSchema }),
 ])
 export type FromClient = z.infer<typeof fromClientSchema>
@@ -24,6 +26,8 @@ export type ToClient =
   | { type: 'instance'; instance: Instance }
   /** First the tail, even if it is empty; then new lines. */
   | { type: 'logs'; instanceId: string; lines: LogLine[] }
+  /** The organization's credits came or went: fetch what depends on them. */
+  | { type: 'credits_changed' }
   /** With topic and instance, if it is about a subscription: that one has then ended. */
   | {
       type: 'error'

@@ -58,6 +58,32 @@ test('a subscriber gets the instance at once and again within a second of each c
   expect(client.instances()[1]).toMatchObject({ name: 'Renamed' })
 })
 
+test('whoever watches credits is told when those of their organization change, and nobody else', async () => {
+  const url = await start({ pollSeconds: 600 })
+  const [person, stranger] = [await accounts.person(), await accounts.person()]
+  const [watching, silent, elsewhere] = [
+    await logIn(url, person),
+    await logIn(url, person),
+    await logIn(url, stranger),
+  ]
+  for (const client of [watching, elsewhere]) client.send({ type: 'watch_credits' })
+  // Answered in order: once this is, the message before it was taken in.
+  for (const client of [watching, elsewhere, silent])
+    client.send({ type: 'subscribe', topic: 'instance', instanceId: newId() })
+  await eventually(() => {
+    for (const client of [watching, elsewhere, silent]) expect(client.errors()).toHaveLength(1)
+  })
+  const hint = (organizationId: string) =>
+    accounts.database.asSystem((trx) => notify(trx, 'credits_changed', organizationId))
+  const hints = (client: typeof watching) =>
+    client.received.filter((message) => message.type === 'credits_changed').length
+  await hint(person.organizationId)
+  await eventually(() => expect(hints(watching)).toBe(1))
+  await hint(stranger.organizationId)
+  await eventually(() => expect(hints(elsewhere)).toBe(1))
+  expect([hints(watching), hints(silent)]).toEqual([1, 0])
+})
+
 test('a change whose notification was lost is found by the poll, and nothing is sent when nothing changed', async () => {
   const url = await start({ pollSeconds: 0.1 })
   const person = await accounts.person()

@@ -78,6 +78,13 @@ export function attachRealtime(options: RealtimeOptions): Realtime {
     },
     onReconnect: refreshAll,
   })
+  const unsubscribeCredits = options.listener.subscribe('credits_changed', {
+    onHint: (organizationId) => {
+      for (const client of clients.values()) client.creditsChanged(organizationId)
+    },
+    // Who missed one asks again by themselves.
+    onReconnect: () => undefined,
+  })
   const timers = [
     setInterval(refreshAll, (options.pollSeconds ?? 15) * 1000),
     setInterval(
@@ -95,6 +102,7 @@ export function attachRealtime(options: RealtimeOptions): Realtime {
     close: async () => {
       for (const timer of timers) clearInterval(timer)
       unsubscribe()
+      unsubscribeCredits()
       for (const webSocket of clients.keys()) webSocket.close(closeCodes.tryLater, 'the control plane stops')
       // A page that does not answer the closing handshake within a second is not waited for.
       const impatience = setTimeout(() => {

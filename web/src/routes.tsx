@@ -118,6 +118,42 @@ const domains = createRoute({
   component: lazyRouteComponent(() => import('./pages/domains/domains-page.tsx'), 'DomainsPage'),
 })
 
+const credits = createRoute({
+  getParentRoute: () => app,
+  path: '/credits',
+  component: lazyRouteComponent(() => import('./pages/credits/credits-layout.tsx'), 'CreditsLayout'),
+})
+const creditsOverview = createRoute({
+  getParentRoute: () => credits,
+  path: '/',
+  // Where Stripe's page sends people back to.
+  validateSearch: (search: Record<string, unknown>): { payment?: string; canceled?: true } => ({
+    ...(typeof search.payment === 'string' ? { payment: search.payment } : {}),
+    ...(search.canceled === true ? { canceled: true } : {}),
+  }),
+  component: lazyRouteComponent(() => import('./pages/credits/credits-page.tsx'), 'CreditsPage'),
+})
+const usage = createRoute({
+  getParentRoute: () => credits,
+  path: '/usage',
+  component: lazyRouteComponent(() => import('./pages/credits/usage-page.tsx'), 'UsagePage'),
+})
+const budgets = createRoute({
+  getParentRoute: () => credits,
+  path: '/budgets',
+  component: lazyRouteComponent(() => import('./pages/credits/budgets-page.tsx'), 'BudgetsPage'),
+})
+const statement = createRoute({
+  getParentRoute: () => credits,
+  path: '/statement',
+  component: lazyRouteComponent(() => import('./pages/credits/statement-page.tsx'), 'StatementPage'),
+})
+const prices = createRoute({
+  getParentRoute: () => credits,
+  path: '/prices',
+  component: lazyRouteComponent(() => import('./pages/credits/prices-page.tsx'), 'PricesPage'),
+})
+
 const admin = createRoute({
   getParentRoute: () => app,
   path: '/admin',
@@ -163,6 +199,7 @@ const routeTree = root.addChildren([
     chat,
     conversation,
     instance.addChildren([instanceOverview, backups, secrets, egress, domains]),
+    credits.addChildren([creditsOverview, usage, budgets, statement, prices]),
     admin,
     settings.addChildren([settingsStart, apiKeys, members, organization]),
   ]),

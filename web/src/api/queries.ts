@@ -2,7 +2,7 @@ import { queryOptions } from '@tanstack/react-query'
 import { call, callPublic } from './client.ts'
 import { isNotFound } from './errors.ts'
 import { currentOrganizationId, rememberOrganization } from './organization.ts'
-import type { ApiKey, Info, InstanceStatus, Invitation, Me, Member, Sample } from './types.ts'
+import type { ApiKey, Info, Instance, InstanceStatus, Invitation, Me, Member, Sample } from './types.ts'
 
 /** While something changes, ask this often in case the realtime connection misses it. */
 const changingPollMs = 3_000
@@ -44,6 +44,12 @@ export const samplesQuery = (instanceId: string, minutes: number) =>
     refetchInterval: 10_000,
     placeholderData: (previous) => previous,
   })
+
+/** All that the caller can see: an owner or admin those of everybody. */
+export const instancesQuery = queryOptions({
+  queryKey: ['instances'],
+  queryFn: async () => (await call<{ instances: Instance[] }>('GET', '/api/instances')).instances,
+})
 
 export const apiKeysQuery = queryOptions({
   queryKey: ['api-keys'],

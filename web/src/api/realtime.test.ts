@@ -11,12 +11,14 @@ let server: WebSocketServer
 let sockets: ServerSocket[]
 let received: Record<string, unknown>[]
 let reconnected: number
+let creditsChanged: number
 let realtime: ReturnType<typeof createRealtime>
 
 beforeEach(async () => {
   sockets = []
   received = []
   reconnected = 0
+  creditsChanged = 0
   server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await new Promise((done) => server.once('listening', done))
   server.on('connection', (socket) => {
@@ -36,6 +38,9 @@ beforeEach(async () => {
     onReconnected: () => {
       reconnected++
     },
+    onCreditsChanged: () => {
+      creditsChanged++
+    },
   })
 })
 
@@ -54,6 +59,13 @@ test('authenticates, subscribes and hands over what comes', async () => {
   expect(received[0]).toEqual({ type: 'authenticate', accessToken: 'token-0', organizationId: 'o1' })
   sockets[0]?.send(JSON.stringify({ type: 'instance', instance: instance('running') }))
   await vi.waitFor(() => expect(seen).toEqual(['running']))
+})
+
+test('asks to hear of credits, and says when they came or went', async () => {
+  realtime.subscribe('instance', 'i1', {})
+  await vi.waitFor(() => expect(received).toContainEqual({ type: 'watch_credits' }))
+  sockets[0]?.send(JSON.stringify({ type: 'credits_changed' }))
+  await vi.waitFor(() => expect(creditsChanged).toBe(1))
 })
 
 test('after a lost connection it subscribes again with a new token and asks for what was missed', async () => {

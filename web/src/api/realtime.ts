@@ -4,6 +4,7 @@ type ServerMessage =
   | { type: 'authenticated' }
   | { type: 'instance'; instance: Instance }
   | { type: 'logs'; instanceId: string; lines: LogLine[] }
+  | { type: 'credits_changed' }
   | { type: 'error'; error: { code: string; message: string } }
 
 export interface RealtimeHandlers {
@@ -27,6 +28,8 @@ export interface RealtimeDeps {
   organizationId: () => string | undefined
   /** Called after a connection was lost and came back: whatever was missed must be fetched. */
   onReconnected: () => void
+  /** Credits came or went. */
+  onCreditsChanged: () => void
 }
 
 const retryMsMin = 500
@@ -89,6 +92,7 @@ export function createRealtime(deps: RealtimeDeps) {
       case 'authenticated':
         ready = true
         failures = 0
+        send({ type: 'watch_credits' })
         for (const { topic, instanceId } of distinctTopics()) send({ type: 'subscribe', topic, instanceId })
         for (const subscription of subscriptions) subscription.fresh = true
         if (wasConnected) deps.onReconnected()
@@ -98,6 +102,9 @@ export function createRealtime(deps: RealtimeDeps) {
         for (const { topic, instanceId, handlers } of subscriptions)
           if (topic === 'instance' && instanceId === message.instance.id)
             handlers.instance?.(message.instance)
+        return
+      case 'credits_changed':
+        deps.onCreditsChanged()
         return
       case 'logs':
         for (const subscription of subscriptions) {

@@ -1,11 +1,17 @@
 import type { z } from 'zod'
 import type * as accounts from '../../../src/http/schemas/accounts.ts'
 import type * as admin from '../../../src/http/schemas/admin.ts'
+import type * as alerts from '../../../src/http/schemas/alerts.ts'
 import type * as backups from '../../../src/http/schemas/backups.ts'
+import type * as budgets from '../../../src/http/schemas/budgets.ts'
+import type * as credits from '../../../src/http/schemas/credits.ts'
 import type * as domains from '../../../src/http/schemas/domains.ts'
 import type * as egress from '../../../src/http/schemas/egress.ts'
 import type * as instances from '../../../src/http/schemas/instances.ts'
+import type * as payments from '../../../src/http/schemas/payments.ts'
+import type * as prices from '../../../src/http/schemas/prices.ts'
 import type * as secrets from '../../../src/http/schemas/secrets.ts'
+import type * as usage from '../../../src/http/schemas/usage.ts'
 
 export type {
   Conversation,
@@ -51,3 +57,23 @@ export type EgressRule = Egress['rules'][number]
 export type EgressPreset = z.infer<typeof egress.presetSchema>
 export type EgressDenied = z.infer<typeof egress.deniedDomainSchema>
 export type Domain = z.infer<typeof domains.domainSchema>
+export type Credits = z.infer<typeof credits.creditsSchema>
+export type LedgerEntry = z.infer<typeof credits.entrySchema>
+export type LedgerEntries = z.infer<typeof credits.entriesSchema>
+export type Grant = z.infer<typeof credits.grantSchema>
+export type LedgerReport = z.infer<typeof credits.ledgerReportSchema>
+export type Alert = z.infer<typeof alerts.alertSchema>
+export type AlertWebhook = z.infer<typeof alerts.alertWebhookSchema>
+export type Budget = z.infer<typeof budgets.budgetSchema>
+export type NewBudget = z.input<typeof budgets.newBudgetBodySchema>
+export type Payments = z.infer<typeof payments.paymentsSchema>
+export type Payment = z.infer<typeof payments.paymentSchema>
+export type CreditPack = Payments['packs'][number]
+export type AutoTopUp = NonNullable<Payments['autoTopUp']>
+export type PriceList = z.infer<typeof prices.priceListSchema>
+export type ModelPrice = z.infer<typeof prices.modelPriceSchema>
+export type CurrentPrices = z.infer<typeof prices.currentPricesSchema>
+export type PriceVersions = z.infer<typeof prices.priceVersionsSchema>
+export type Usage = z.infer<typeof usage.usageSchema>
+export type UsageRow = z.infer<typeof usage.usageRowSchema>
+export type UsageGrouping = Usage['by'][number]

@@ -2,6 +2,8 @@ import { useNavigate } from '@tanstack/react-router'
 import {
   ArchiveRestore,
   Building2,
+  ChartColumnStacked,
+  Coins,
   ExternalLink,
   Globe,
   KeyRound,
@@ -77,6 +79,18 @@ export function useCommands(me: Me): Command[] {
       label: 'Go to domains',
       icon: <Globe size={size} />,
       run: () => void navigate(paths.domains()),
+    },
+    {
+      id: 'credits',
+      label: 'Go to credits',
+      icon: <Coins size={size} />,
+      run: () => void navigate(paths.credits()),
+    },
+    {
+      id: 'usage',
+      label: 'Go to usage',
+      icon: <ChartColumnStacked size={size} />,
+      run: () => void navigate(paths.usage()),
     },
     {
       id: 'api-keys',

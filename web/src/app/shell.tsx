@@ -5,6 +5,8 @@ import type { Me } from '../api/types.ts'
 import { Wordmark } from '../ui/atoll.tsx'
 import { IconButton } from '../ui/button.tsx'
 import { ConfirmEmailBanner } from './confirm-email-banner.tsx'
+import { CreditsBanner } from './credits-banner.tsx'
+import { CreditsChip } from './credits-chip.tsx'
 import { lazyNamed } from './lazy-named.ts'
 import { Sidebar } from './sidebar.tsx'
 
@@ -37,6 +39,7 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
           <MenuIcon size={20} />
         </IconButton>
         <Wordmark className="text-lg" />
+        <CreditsChip />
       </header>
       <aside className="hidden w-67 shrink-0 border-r border-line bg-sunken md:block">
         <Sidebar me={me} />
@@ -50,6 +53,7 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
       )}
       <main id="main" className="flex min-h-0 min-w-0 flex-1 flex-col">
         {me.emailToConfirm && <ConfirmEmailBanner toConfirm={me.emailToConfirm} />}
+        <CreditsBanner />
         <div className="min-h-0 flex-1">{children}</div>
       </main>
     </div>

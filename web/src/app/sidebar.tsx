@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { Gauge, MessageSquare, Search, Server, Settings2 } from 'lucide-react'
+import { Coins, Gauge, MessageSquare, Search, Server, Settings2 } from 'lucide-react'
 import { type ReactNode, Suspense } from 'react'
 import type { Me } from '../api/types.ts'
 import { ConversationList } from '../pages/chat/conversation-list.tsx'
@@ -8,6 +8,7 @@ import { Wordmark } from '../ui/atoll.tsx'
 import { IconButton } from '../ui/button.tsx'
 import { StatusBadge } from '../ui/status-badge.tsx'
 import { openCommandPalette } from './command-palette-host.tsx'
+import { CreditsAmount } from './credits-chip.tsx'
 import { hasConversations } from './instance-state.ts'
 import { lazyNamed } from './lazy-named.ts'
 import { OrganizationButton } from './organization-button.tsx'
@@ -46,6 +47,9 @@ export function Sidebar({ me }: { me: Me }) {
         >
           Instance
         </NavLink>
+        <NavLink {...paths.credits()} section="/credits" icon={<Coins size={16} />} aside={<CreditsAmount />}>
+          Credits
+        </NavLink>
         <NavLink {...paths.apiKeys()} section="/settings" icon={<Settings2 size={16} />}>
           Settings
         </NavLink>
@@ -68,7 +72,7 @@ export function Sidebar({ me }: { me: Me }) {
 }
 
 interface NavLinkProps {
-  to: '/chat' | '/instance' | '/settings/api-keys' | '/admin'
+  to: '/chat' | '/instance' | '/credits' | '/settings/api-keys' | '/admin'
   icon: ReactNode
   children: ReactNode
   aside?: ReactNode

@@ -5,6 +5,7 @@ import { Card, EmptyState, Page } from '../../ui/card.tsx'
 import { ErrorNotice, Notice } from '../../ui/notice.tsx'
 import { SkeletonRows } from '../../ui/skeleton.tsx'
 import { RelativeTime } from '../../ui/time.tsx'
+import { CreditsCards } from './credits-cards.tsx'
 import { HostList } from './host-list.tsx'
 import { OperatorsCard } from './operators-card.tsx'
 import { overviewQuery } from './queries.ts'
@@ -17,6 +18,7 @@ export function AdminPage() {
       {overview.isPending && <SkeletonRows />}
       {overview.error && <ErrorNotice error={overview.error} onRetry={() => void overview.refetch()} />}
       {overview.data && <Sections overview={overview.data} />}
+      <CreditsCards />
       <OperatorsCard />
     </Page>
   )

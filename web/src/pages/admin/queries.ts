@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { call } from '../../api/client.ts'
-import type { Operator, Overview } from '../../api/types.ts'
+import type { Operator, Overview, PriceVersions } from '../../api/types.ts'
 
 export const overviewQuery = queryOptions({
   queryKey: ['admin', 'overview'],
@@ -11,4 +11,9 @@ export const overviewQuery = queryOptions({
 export const operatorsQuery = queryOptions({
   queryKey: ['admin', 'operators'],
   queryFn: async () => (await call<{ operators: Operator[] }>('GET', '/api/admin/operators')).operators,
+})
+
+export const adminPricesQuery = queryOptions({
+  queryKey: ['admin', 'prices'],
+  queryFn: () => call<PriceVersions>('GET', '/api/admin/prices'),
 })

@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'react'
 import UPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { useIsDark } from '../../app/theme.ts'
+import { resolvedColor } from '../../ui/canvas-color.ts'
 
 interface ChartProps {
   title: string
@@ -120,16 +121,6 @@ function clockTicks(_plot: UPlot, ticks: number[]): string[] {
   const [first = 0, second = 60] = ticks
   const format = second - first < 60 ? secondFormat : minuteFormat
   return ticks.map((seconds) => format.format(seconds * 1000))
-}
-
-/** Canvas knows neither custom properties nor light-dark(): the browser resolves them for us. */
-function resolvedColor(element: HTMLElement, token: string): string {
-  const probe = document.createElement('span')
-  probe.style.color = `var(${token})`
-  element.append(probe)
-  const color = getComputedStyle(probe).color
-  probe.remove()
-  return color
 }
 
 function fade(drawn: UPlot, color: string): CanvasGradient {

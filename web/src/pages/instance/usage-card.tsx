@@ -4,17 +4,17 @@ import { samplesQuery } from '../../api/queries.ts'
 import type { Instance, Sample } from '../../api/types.ts'
 import { bytesText } from '../../ui/bytes.ts'
 import { Card, EmptyState } from '../../ui/card.tsx'
-import { cn } from '../../ui/class-names.ts'
+import { Choice } from '../../ui/choice.tsx'
 import { ErrorNotice } from '../../ui/notice.tsx'
 import { Skeleton } from '../../ui/skeleton.tsx'
 
 const Chart = lazy(async () => ({ default: (await import('./chart.tsx')).Chart }))
 
 const spans = [
-  { minutes: 15, label: '15 min' },
-  { minutes: 60, label: '1 h' },
-  { minutes: 360, label: '6 h' },
-  { minutes: 1440, label: '24 h' },
+  { value: 15, label: '15 min' },
+  { value: 60, label: '1 h' },
+  { value: 360, label: '6 h' },
+  { value: 1440, label: '24 h' },
 ]
 
 /** Memory and processor over time. The newest values come live with the instance, the curve by polling. */
@@ -22,7 +22,10 @@ export function UsageCard({ instance }: { instance: Instance }) {
   const [minutes, setMinutes] = useState(15)
   const samples = useQuery(samplesQuery(instance.id, minutes))
   return (
-    <Card title="Memory and processor" actions={<SpanChoice minutes={minutes} onChange={setMinutes} />}>
+    <Card
+      title="Memory and processor"
+      actions={<Choice label="Time span" options={spans} value={minutes} onChange={setMinutes} />}
+    >
       {samples.error && <ErrorNotice error={samples.error} onRetry={() => void samples.refetch()} />}
       {samples.isPending && <Skeleton className="h-44 w-full" />}
       {samples.data && samples.data.length < 2 && (
@@ -36,27 +39,6 @@ export function UsageCard({ instance }: { instance: Instance }) {
         </Suspense>
       )}
     </Card>
-  )
-}
-
-function SpanChoice({ minutes, onChange }: { minutes: number; onChange: (minutes: number) => void }) {
-  return (
-    <fieldset aria-label="Time span" className="flex rounded-control bg-sunken p-0.5">
-      {spans.map((span) => (
-        <button
-          key={span.minutes}
-          type="button"
-          aria-pressed={span.minutes === minutes}
-          onClick={() => onChange(span.minutes)}
-          className={cn(
-            'h-7 rounded-md px-2.5 text-[0.8125rem] font-medium text-ink-faint transition-colors hover:text-ink',
-            'aria-pressed:bg-raised aria-pressed:text-ink aria-pressed:shadow-card',
-          )}
-        >
-          {span.label}
-        </button>
-      ))}
-    </fieldset>
   )
 }
 

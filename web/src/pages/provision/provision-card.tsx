@@ -1,13 +1,18 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { pricesQuery } from '../../api/credits.ts'
+import { ApiError } from '../../api/errors.ts'
 import { infoQuery } from '../../api/queries.ts'
 import type { Info, Instance } from '../../api/types.ts'
 import { useInstanceChange, useProvision } from '../../app/instance-actions.ts'
 import { paths } from '../../paths.ts'
 import { Atoll } from '../../ui/atoll.tsx'
-import { Button } from '../../ui/button.tsx'
+import { Button, buttonClass } from '../../ui/button.tsx'
+import { cn } from '../../ui/class-names.ts'
+import { amountText } from '../../ui/credits.ts'
 import { ErrorNotice, Notice } from '../../ui/notice.tsx'
 import { linkClass } from '../enter/enter-frame.tsx'
+import { heldWords } from './held-words.ts'
 import { LaunchProgress } from './launch-progress.tsx'
 import { launchSteps } from './launch-steps.ts'
 
@@ -16,7 +21,8 @@ export function ProvisionCard({ instance }: { instance: Instance | null }) {
   const info = useQuery(infoQuery)
   const provision = useProvision()
   const change = useInstanceChange(instance?.id ?? '')
-  const text = cardText(instance)
+  const held = heldWords(instance)
+  const text = held ?? cardText(instance)
   const launching = instance?.status === 'provisioning'
   const finished = (steps: Instance['steps']) =>
     launchSteps(steps, 0).filter(({ state }) => state === 'done').length
@@ -36,14 +42,17 @@ export function ProvisionCard({ instance }: { instance: Instance | null }) {
         <h1 className="text-2xl">{text.title}</h1>
         <p className="mt-2 text-ink-soft">{text.lead}</p>
         <div className="mt-6 space-y-4">
-          {instance?.reason && (
+          {instance?.reason && !held && (
             <Notice tone={instance.status === 'failed' ? 'bad' : 'info'}>{instance.reason.message}</Notice>
           )}
           {provision.error && <ErrorNotice error={provision.error} />}
+          {lacksCredits(provision.error ?? change.error) && <CreditsLink label="Go to credits" />}
+          {held && <CreditsLink label={held.button} />}
           {launching ? (
             <LaunchProgress steps={instance.steps} />
           ) : (
-            mayStart && (
+            mayStart &&
+            !held && (
               <Button
                 variant="primary"
                 size="large"
@@ -63,9 +72,40 @@ export function ProvisionCard({ instance }: { instance: Instance | null }) {
             </Link>
           </p>
         )}
+        {!launching && <Price />}
         {info.data && <Isolation info={info.data} />}
       </section>
     </div>
+  )
+}
+
+/** Instances begin in this plan. */
+const firstPlan = 'free'
+
+/** What it will cost, before anything does. */
+function Price() {
+  const prices = useQuery(pricesQuery)
+  const price = prices.data?.prices.plans[firstPlan]
+  if (!price) return null
+  return (
+    <p className="mt-4 text-center text-sm text-ink-faint">
+      Costs {amountText(price.running)} credits per hour running, {amountText(price.suspended)} suspended.{' '}
+      <Link {...paths.prices()} className={linkClass}>
+        All prices
+      </Link>
+    </p>
+  )
+}
+
+function lacksCredits(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 402
+}
+
+function CreditsLink({ label }: { label: string }) {
+  return (
+    <Link {...paths.credits()} className={cn(buttonClass('primary', 'large'), 'w-full')}>
+      {label}
+    </Link>
   )
 }
 
