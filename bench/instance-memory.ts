@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Instance, signUp, type TestClient } from '../test/support/client.ts'
 import { freePort } from '../test/support/free-port.ts'
+import { priceModel } from '../test/support/prices.ts'
 import { startReefProcess } from '../test/support/reef-process.ts'
 import { type ColdOpenClaw, startColdOpenClaw, startInstantModel } from './support/cold-openclaw.ts'
 import { processBytes, treeBytes } from './support/memory.ts'
@@ -52,6 +53,8 @@ try {
   const launched: { person: TestClient; instance: Instance }[] = []
   for (let index = 0; index < count; index++) {
     const person = await signUp(reef.url, reef.proxyUrl, `person-${index}@example.com`)
+    // Whoever signs up first operates this Reef.
+    if (index === 0) await priceModel(person, 'openai/instant')
     launched.push({ person, instance: await person.provision() })
     byHand.push(await startColdOpenClaw(model.url, await freePort()))
     await byHand[index]?.ready()

@@ -1,6 +1,7 @@
 import { signUp, type TestClient } from '../test/support/client.ts'
 import { readReefId, removeOwn } from '../test/support/docker.ts'
 import { freePort } from '../test/support/free-port.ts'
+import { priceModel } from '../test/support/prices.ts'
 import { startReefProcess } from '../test/support/reef-process.ts'
 import { readFirstToken, startColdOpenClaw, startInstantModel } from './support/cold-openclaw.ts'
 import { report } from './support/report.ts'
@@ -67,6 +68,8 @@ try {
   for (let round = 0; round < rounds; round++) {
     await untilPoolIsWarm(reef.url)
     const person = await signUp(reef.url, reef.proxyUrl, `person-${round}@example.com`)
+    // Whoever signs up first operates this Reef.
+    if (round === 0) await priceModel(person, 'openai/instant')
     const measured = await measureWarm(person)
     claim.push(measured.claim)
     warm.push(measured.firstToken)

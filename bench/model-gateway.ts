@@ -7,8 +7,8 @@ import { percentile, rounded } from './support/statistics.ts'
 /**
  * What the model gateway adds to a call: the time to the first token, one call at a time and with many streams in
  * flight, against calling the same upstream directly in the same run. The two take turns. Upstream, gateway and load
- * are processes of their own; every call is recorded in a real PostgreSQL, and at the end the records are compared
- * with what the upstream reported.
+ * are processes of their own; every call is recorded in a real PostgreSQL and paid for from one organization's credits,
+ * and at the end the records and the ledger are compared with what the upstream reported.
  */
 const calls = Number(process.argv[2] ?? 400)
 const streams = Number(process.argv[3] ?? 1000)
@@ -104,12 +104,16 @@ async function recordsAgree(
   const read = async (child: ListeningChild) =>
     (await fetch(`http://127.0.0.1:${child.words[0]}/used`)).text()
   const deadline = Date.now() + 20_000
-  let recorded = { tokens: 0, pending: 1 }
+  let recorded = { tokens: 0, pending: 1, cost: 0, spent: 0 }
   while (recorded.pending > 0 && Date.now() < deadline) recorded = JSON.parse(await read(gateway))
   const reported = Number(await read(upstream)) - direct
-  return recorded.tokens === reported
-    ? `exact (${reported} tokens)`
-    : `${recorded.tokens} of ${reported} tokens`
+  const tokens =
+    recorded.tokens === reported ? `exact (${reported} tokens)` : `${recorded.tokens} of ${reported} tokens`
+  const ledger =
+    recorded.cost === recorded.spent
+      ? `exact (${recorded.spent} micro-credits)`
+      : `${recorded.spent} spent of ${recorded.cost} charged`
+  return `${tokens}; the ledger against the records: ${ledger}`
 }
 
 const upstream = await startChild(new URL('./support/model-upstream.ts', import.meta.url), [])
@@ -154,7 +158,7 @@ try {
     columns: ['figure', 'p50', 'p99'],
     rows,
     notes: [
-      `Added to the first token at the median: ${rounded(difference)} ms; one pending row is committed before each call.`,
+      `Added to the first token at the median: ${rounded(difference)} ms; one row and one reservation are committed before each call.`,
       `Gateway while ${streams} streams ran: ${rounded(busy)} s of processor, ${Math.round((await residentBytes(pid)) / 1024 ** 2)} MiB resident.`,
       `Recorded usage against what the upstream reported: ${await recordsAgree(upstream, gateway, directTokens)}.`,
     ],

@@ -19,8 +19,6 @@ import type { Resolver } from './domain/domains/resolver.ts'
 import { createEgress } from './domain/egress/service.ts'
 import { createInstances, type Instances } from './domain/instances/create.ts'
 import type { ComputeDrivers } from './domain/instances/drivers.ts'
-import { createRecordingMeter } from './domain/usage/recording-meter.ts'
-import { startUsageSweep } from './domain/usage/sweep.ts'
 import { createOperators } from './domain/operators/operators.ts'
 import { attachGates, type Gates } from './gate/gates.ts'
 import { registerDashboard } from './http/dashboard.ts'
@@ -94,7 +92,6 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
   const { server, link, gates, realtime, backups, payments } = await openApi(core)
   const proxy = openProxy(core)
   const { config, ports, log } = options
-  let usageSweep: { stop(): Promise<void> } | undefined
   let closeBeside: (() => void) | undefined
 
   return {
@@ -112,12 +109,8 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
       await core.instances.reconciler.start()
       core.access.start()
       backups.worker.start()
-      core.credits.start()
+      core.credits.start(core.instances.reconciler.settle)
       payments.start()
-      usageSweep = startUsageSweep({
-        database: core.database,
-        onError: (error) => log.warn({ err: error }, 'abandoned model calls were not closed'),
-      })
     },
     notices: async () => [...(await noticesOf(core)), ...(await payments.notices())],
     close: async ({ stopMachines }) => {
@@ -131,7 +124,6 @@ export async function compose(options: ComposeOptions): Promise<ControlPlane> {
           .rest?.()
           .catch((error) => log.warn({ err: error }, 'the driver did not rest'))
       }
-      await usageSweep?.stop()
       await core.access.stop()
       await core.alerts.stop()
       await realtime.close()
@@ -194,6 +186,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
   const originOf = (slug: string) => instanceOrigin(urls.proxy, config.REEF_DOMAIN, slug)
   // Backups need the link, which is opened after the instances.
   const backUpBeforeUpgrade = Promise.withResolvers<Backups['backUpBeforeUpgrade']>()
+  const credits = await openCredits({ ...options, publicUrl: urls.public })
   const instances = createInstances({
     database,
     listener,
@@ -213,6 +206,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     archive: createArchive({ hasRemote: config.REEF_BACKUP_S3_BUCKET !== undefined }),
     backUpBeforeUpgrade: async (instanceId) => (await backUpBeforeUpgrade.promise)(instanceId),
     idle: idleSettings(config),
+    launchCredits: credits.launch,
     limits: { upgradePatienceSeconds: config.REEF_UPGRADE_PATIENCE_SECONDS },
   })
   return {
@@ -238,7 +232,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
     }),
     access: await openAccess({ ...options, urls, clock }),
     alerts: await openAlerts({ config, secret, database, log, publicUrl: urls.public }),
-    credits: await openCredits({ config, secret, database, log }),
+    credits,
     originOf,
   }
 }
@@ -351,10 +345,7 @@ async function openApi(core: Core): Promise<{
     callers: instances.callers,
     catalogue,
     providers: createProviders(config, { clock }),
-    meter: createRecordingMeter({
-      database,
-      onLost: (error, call) => log.error({ err: error, callId: call.id }, 'usage could not be written'),
-    }),
+    meter: core.credits.meter,
     clock,
   })
   registerOperationsRoutes(server, {
@@ -417,5 +408,6 @@ async function noticesOf(core: Core): Promise<string[]> {
       : []),
     ...problems.map((check) => `${check.name}: ${check.detail}`),
     ...(await noticesOfAlarms(core.database)),
+    ...(await core.credits.notices()),
   ]
 }

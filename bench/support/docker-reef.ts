@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { overviewSchema } from '../../src/http/schemas/admin.ts'
 import { signUp, type TestClient } from '../../test/support/client.ts'
 import { readReefId, removeOwn } from '../../test/support/docker.ts'
+import { priceModel } from '../../test/support/prices.ts'
 import { type ReefProcess, startReefProcess } from '../../test/support/reef-process.ts'
 import { readFirstToken, startInstantModel } from './cold-openclaw.ts'
 
@@ -35,6 +36,7 @@ export async function startDockerReef(environment: Record<string, string>): Prom
     ...environment,
   })
   const operator = await signUp(process.url, process.proxyUrl, 'operator@example.com')
+  await priceModel(operator, 'openai/instant')
   return {
     process,
     operator,

@@ -11,6 +11,7 @@ import { addInstanceCommands } from './commands/instance.ts'
 import { addKeysCommands } from './commands/keys.ts'
 import { addLogsCommand } from './commands/logs.ts'
 import { addPaymentsCommands } from './commands/payments.ts'
+import { addPriceCommands } from './commands/prices.ts'
 import { addSecretsCommands } from './commands/secrets.ts'
 import { addUsageCommand } from './commands/usage.ts'
 import { addUpCommand } from './up/command.ts'
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addLogsCommand(program)
   addBackupCommands(program)
   addCreditCommands(program)
+  addPriceCommands(program)
   addUsageCommand(program)
   addKeysCommands(program)
   addEgressCommands(program)

@@ -1,11 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { ModelCaller } from '../domain/instances/target.ts'
-import type { AdmittedCall, Meter, ModelCallEnd, ModelProtocol } from '../domain/usage/meter.ts'
-import { callSecondsMax } from '../domain/usage/recording-meter.ts'
+import {
+  type AdmittedCall,
+  callSecondsMax,
+  type Meter,
+  type ModelCallEnd,
+  type ModelProtocol,
+} from '../domain/usage/meter.ts'
 import { invalid, ReefError } from '../errors.ts'
 import { newId } from '../ids.ts'
+import { assertPriced, boundsOfRequest, type RequestBounds, withinBounds } from './bounds.ts'
 import type { CatalogueModel } from './catalogue.ts'
+import { type Counted, usageOfAnswer } from './counted-usage.ts'
 import type { Drain } from './drain.ts'
 import type { Provider, ProviderAnswer } from './provider.ts'
 import { readBody, relayStream } from './relay.ts'
@@ -29,12 +36,17 @@ export interface Exchange {
   provider: Provider
   protocol: ModelProtocol
   body: Record<string, unknown>
+  /** How long the body was as it came. */
+  bodyBytes: number
 }
 
 type End = Omit<ModelCallEnd, 'firstByteAt' | 'finishedAt'>
 
 /** A call that has been admitted, and how it is stopped. */
 interface OpenExchange extends Exchange {
+  bounds: RequestBounds
+  /** What it may write, all answers together. */
+  outputTokensMax: number
   signal: AbortSignal
   onFirstByte: () => void
   settle: (end: End) => void
@@ -42,13 +54,17 @@ interface OpenExchange extends Exchange {
 
 const answerBytesMax = 64 * 1024 * 1024
 const errorBytesMax = 64 * 1024
+/** For an answer whose usage nobody tells. */
+const charactersPerToken = 4
 
 /** One model call from admission to settlement. It is settled exactly once, whatever happens. */
 export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): Promise<void> {
   // An answer that comes later, out of sight, could not be metered.
   if (exchange.body.background === true)
     throw invalid('background', 'Background answers are not offered here. Leave "background" out.')
-  const admitted = await admit(deps.meter, exchange)
+  assertPriced(exchange.body)
+  const bounds = boundsOfRequest(exchange.body, exchange.bodyBytes, exchange.model)
+  const admitted = await admit(deps.meter, exchange, bounds)
   const controller = new AbortController()
   const stop = (reason: StopReason): void => controller.abort(reason)
   const limit = setTimeout(() => stop('call_too_long'), callSecondsMax * 1000)
@@ -62,6 +78,8 @@ export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): P
   let firstByteAt: Date | null = null
   const open: OpenExchange = {
     ...exchange,
+    bounds,
+    outputTokensMax: admitted.outputTokensMax,
     signal: controller.signal,
     onFirstByte: () => {
       firstByteAt ??= deps.clock.now()
@@ -83,27 +101,33 @@ export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): P
   }
 }
 
-async function admit(meter: Meter, exchange: Exchange): Promise<AdmittedCall> {
-  const { caller, model, protocol, body, request } = exchange
-  const outputTokensMax = body.max_completion_tokens ?? body.max_output_tokens ?? body.max_tokens
+async function admit(meter: Meter, exchange: Exchange, bounds: RequestBounds): Promise<AdmittedCall> {
+  const { caller, model, protocol, body } = exchange
   const admission = await meter.begin({
     id: newId(),
     slotId: caller.slotId,
     organizationId: caller.organizationId,
+    userId: caller.userId,
     instanceId: caller.instanceId,
     sessionId: caller.sessionId,
+    // Teams of agents and their tasks do not exist yet.
+    agentId: null,
+    taskId: null,
     provider: model.provider,
     model: model.model,
     protocol,
     streamed: body.stream === true,
-    requestBytes: Number(request.headers['content-length'] ?? 0),
-    outputTokensMax: typeof outputTokensMax === 'number' ? outputTokensMax : null,
+    inputTokensMax: bounds.inputTokensMax,
+    outputTokensMax: bounds.outputTokensMax,
   })
   if (admission.admitted) return admission
-  throw new ReefError('paymentRequired', { code: admission.code, message: admission.message })
+  const { kind, code, message, retryAfterSeconds } = admission
+  throw new ReefError(kind, { code, message, ...(retryAfterSeconds ? { retryAfterSeconds } : {}) })
 }
 
 async function callProvider(open: OpenExchange): Promise<ProviderAnswer> {
+  const nothing: Counted = { usage: null, estimated: false }
+  const unsent = open.signal.aborted
   try {
     return await open.provider.call({
       protocol: open.protocol,
@@ -112,16 +136,27 @@ async function callProvider(open: OpenExchange): Promise<ProviderAnswer> {
       signal: open.signal,
     })
   } catch (error) {
-    if (open.signal.aborted)
-      open.settle({ outcome: 'cancelled', httpStatus: null, errorCode: cutCode(open), usage: null })
-    else open.settle({ outcome: 'failed', httpStatus: 502, errorCode: 'provider_unreachable', usage: null })
+    if (open.signal.aborted) settleUnanswered(open, null, unsent)
+    else open.settle({ outcome: 'failed', httpStatus: 502, errorCode: 'provider_unreachable', ...nothing })
     throw error
   }
 }
 
-/** What the client sent, with the provider's own name of the model, and with the usage asked for in streams. */
-function providerBody({ body, model, protocol }: Exchange): Record<string, unknown> {
-  const named = { ...body, model: model.model }
+/** A call that was cut before any of its answer was there: the model has read the request for a client that left. */
+function settleUnanswered(open: OpenExchange, httpStatus: number | null, unsent = false): void {
+  const errorCode = cutCode(open)
+  const charged = errorCode !== 'provider_cut' && errorCode !== 'control_plane_stopped' && !unsent
+  const counted: Counted = charged ? usageOfAnswer(open, null, 0) : { usage: null, estimated: false }
+  open.settle({ outcome: 'cancelled', httpStatus, errorCode, ...counted })
+}
+
+/**
+ * What the client sent, within what was admitted, with the provider's own name of the model, and with the usage asked for in
+ * streams.
+ */
+function providerBody({ body, model, protocol, bounds, outputTokensMax }: OpenExchange) {
+  const within = withinBounds(body, protocol, model, { answers: bounds.answers, outputTokensMax })
+  const named: Record<string, unknown> = { ...within, model: model.model }
   if (protocol !== 'chat_completions' || body.stream !== true) return named
   return { ...named, stream_options: { ...streamOptions(body), include_usage: true } }
 }
@@ -143,7 +178,7 @@ function anthropicHeaders(request: FastifyRequest): Record<string, string> {
 async function sendStream(open: OpenExchange, answer: ProviderAnswer): Promise<void> {
   writeHead(open.reply, answer.status, { 'content-type': answer.contentType, 'cache-control': 'no-store' })
   open.reply.raw.flushHeaders()
-  const { reading, cut } = await relayStream(open.reply.raw, {
+  const { reading, cut, relayedTokens } = await relayStream(open.reply.raw, {
     provider: open.provider,
     answer,
     protocol: open.protocol,
@@ -151,37 +186,39 @@ async function sendStream(open: OpenExchange, answer: ProviderAnswer): Promise<v
     signal: open.signal,
     onFirstByte: open.onFirstByte,
   })
-  const end = { httpStatus: answer.status, usage: reading.usage }
-  if (cut)
-    open.settle({
-      ...end,
-      outcome: 'cancelled',
-      errorCode: cutCode(open),
-    })
-  else if (reading.errorCode) open.settle({ ...end, outcome: 'failed', errorCode: reading.errorCode })
-  else open.settle({ ...end, outcome: 'succeeded', errorCode: null })
+  const { errorCode } = reading
+  const httpStatus = answer.status
+  const counted = usageOfAnswer(open, reading, relayedTokens)
+  if (cut) open.settle({ outcome: 'cancelled', httpStatus, errorCode: cutCode(open), ...counted })
+  else if (errorCode)
+    open.settle({ outcome: 'failed', httpStatus, errorCode, usage: reading.usage, estimated: false })
+  else open.settle({ outcome: 'succeeded', httpStatus, errorCode: null, ...counted })
 }
 
 async function sendWhole(open: OpenExchange, answer: ProviderAnswer): Promise<void> {
   open.onFirstByte()
   const bytes = await readBody(answer.body, answerBytesMax)
   if (!bytes) {
-    open.settle({ outcome: 'cancelled', httpStatus: answer.status, errorCode: cutCode(open), usage: null })
+    settleUnanswered(open, answer.status)
     throw new ReefError('upstream', {
       code: 'provider_cut',
       message: `The provider ${open.provider.name} broke off its answer. Try again.`,
     })
   }
   const text = bytes.toString()
-  const { usage, errorCode } = readAnswer(open.protocol, text)
+  const reading = readAnswer(open.protocol, text)
+  const { errorCode } = reading
   const body = open.provider.leaks(bytes) ? Buffer.from(open.provider.scrub(text)) : bytes
   writeHead(open.reply, answer.status, {
     'content-type': answer.contentType,
     'content-length': String(body.length),
   })
   open.reply.raw.end(body)
-  const outcome = errorCode === null ? 'succeeded' : 'failed'
-  open.settle({ outcome, httpStatus: answer.status, errorCode, usage })
+  const httpStatus = answer.status
+  if (errorCode === null) {
+    const counted = usageOfAnswer(open, reading, Math.ceil(text.length / charactersPerToken))
+    open.settle({ outcome: 'succeeded', httpStatus, errorCode, ...counted })
+  } else open.settle({ outcome: 'failed', httpStatus, errorCode, usage: reading.usage, estimated: false })
 }
 
 /** Who broke off an answer: the gateway for a reason of its own, or else the provider. */
@@ -196,7 +233,7 @@ async function sendError(open: OpenExchange, answer: ProviderAnswer): Promise<vo
   const error = providerError(text)
   const status = answer.status >= 400 ? answer.status : 502
   const errorCode = error ? codeOf(error) : 'provider_error'
-  open.settle({ outcome: 'failed', httpStatus: status, errorCode, usage: null })
+  open.settle({ outcome: 'failed', httpStatus: status, errorCode, usage: null, estimated: false })
   let body: string
   if (status === 401 || status === 403)
     // The client's key is fine: it is the operator's that was refused, and its text says too much about it.

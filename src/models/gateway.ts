@@ -63,7 +63,8 @@ export async function registerModelGateway(app: Server, deps: ModelGatewayDeps):
         const body = parseBody(request.body)
         const { caller, model } = await chooseModel(deps, request.modelCaller, body.model)
         const provider = providerFor(deps.providers, model, protocol)
-        const call = { request, reply, caller, model, provider, protocol, body }
+        const bodyBytes = Buffer.isBuffer(request.body) ? request.body.length : 0
+        const call = { request, reply, caller, model, provider, protocol, body, bodyBytes }
         drain.watch(reply)
         await handleModelCall({ meter: deps.meter, clock: deps.clock, drain }, call)
         return reply

@@ -268,7 +268,13 @@ describe('a provider that fails', () => {
     provider.behaviour.cutAfterWords = 2
     const stream = await openai.chat.completions.create({ ...chat, stream: true })
     await expect(drain(stream)).rejects.toThrow('broke off')
-    expect(await onlyEnd()).toMatchObject({ outcome: 'cancelled', errorCode: 'provider_cut', usage: null })
+    // The request had 98 bytes; two words of seven characters went by.
+    expect(await onlyEnd()).toMatchObject({
+      outcome: 'cancelled',
+      errorCode: 'provider_cut',
+      estimated: true,
+      usage: { inputTokens: 25, outputTokens: 2 },
+    })
 
     const claude = anthropic.messages.stream({ model: 'claude-test', max_tokens: 10, messages })
     await expect(claude.finalMessage()).rejects.toThrow('broke off')
@@ -276,7 +282,8 @@ describe('a provider that fails', () => {
     // Anthropic tells the input at the start, so that much is known.
     expect(end).toMatchObject({
       outcome: 'cancelled',
-      usage: { inputTokens: JSON.stringify(messages).length },
+      estimated: true,
+      usage: { inputTokens: JSON.stringify(messages).length, outputTokens: 2 },
     })
 
     const responses = openai.responses.stream({ model: 'gpt-test', input: 'x' })

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { ModelProtocol } from '../domain/usage/meter.ts'
 import { createEventSplitter } from './event-splitter.ts'
 import type { Provider, ProviderAnswer } from './provider.ts'
+import { countRelayed } from './relayed.ts'
 import { errorEvent } from './surface.ts'
 import { type AnswerReading, createEventReader } from './usage.ts'
 
@@ -21,6 +22,8 @@ export interface RelayEnd {
   reading: AnswerReading
   /** The provider's stream broke off before it said that it was done. */
   cut: boolean
+  /** About how many tokens went to the client. */
+  relayedTokens: number
 }
 
 /**
@@ -30,9 +33,11 @@ export interface RelayEnd {
 export async function relayStream(response: ServerResponse, relay: StreamRelay): Promise<RelayEnd> {
   const splitter = createEventSplitter()
   const reader = createEventReader(relay.protocol)
+  const relayed = countRelayed()
   const outgoing = (event: Buffer): Buffer | undefined => {
     const text = event.toString()
     const { usageOnly } = reader.read(text)
+    relayed.add(text)
     if (usageOnly && !relay.keepUsage) return undefined
     const mustScrub = relay.provider.leaks(event) || reader.reading.errorCode !== null
     return mustScrub ? Buffer.from(relay.provider.scrub(text)) : event
@@ -70,7 +75,7 @@ export async function relayStream(response: ServerResponse, relay: StreamRelay):
           ),
     )
   response.end()
-  return { reading: reader.reading, cut }
+  return { reading: reader.reading, cut, relayedTokens: relayed.tokens() }
 }
 
 /** A whole body, or undefined if the provider broke off or sent more than `bytesMax`. */

@@ -6,6 +6,7 @@ export type Surface = 'openai' | 'anthropic'
 
 const openaiTypes: Partial<Record<ErrorKind, string>> = {
   invalid: 'invalid_request_error',
+  conflict: 'invalid_request_error',
   unauthenticated: 'invalid_request_error',
   notFound: 'invalid_request_error',
   tooLarge: 'invalid_request_error',
@@ -15,6 +16,7 @@ const openaiTypes: Partial<Record<ErrorKind, string>> = {
 
 const anthropicTypes: Partial<Record<ErrorKind, string>> = {
   invalid: 'invalid_request_error',
+  conflict: 'invalid_request_error',
   unauthenticated: 'authentication_error',
   notFound: 'not_found_error',
   tooLarge: 'request_too_large',

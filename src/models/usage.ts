@@ -3,6 +3,8 @@ import type { ModelProtocol, TokenUsage } from '../domain/usage/meter.ts'
 /** What a provider's answer says about itself, whole or event by event. */
 export interface AnswerReading {
   usage: TokenUsage | null
+  /** The usage is the provider's last word on the whole answer, and not what it said at the beginning. */
+  final: boolean
   /** True once the answer has ended as its protocol says it must. */
   complete: boolean
   /** Set when the answer itself reports a failure. */
@@ -17,6 +19,7 @@ export function readAnswer(protocol: ModelProtocol, text: string): AnswerReading
   const usage = object(body?.usage)
   return {
     usage: usage ? usageOf(protocol, usage) : null,
+    final: usage !== undefined,
     complete: body !== undefined,
     errorCode: body?.status === 'failed' ? codeOf(object(body.error)) : null,
   }
@@ -36,7 +39,7 @@ const mayMatter: Record<ModelProtocol, RegExp> = {
 
 /** Reads a stream. Only the few events that can carry usage, an end or an error are parsed. */
 export function createEventReader(protocol: ModelProtocol): EventReader {
-  const reading: AnswerReading = { usage: null, complete: false, errorCode: null }
+  const reading: AnswerReading = { usage: null, final: false, complete: false, errorCode: null }
   const reported: Json = {}
   const handle = {
     chat_completions: readChatEvent,
@@ -63,6 +66,7 @@ function readChatEvent(reading: AnswerReading, body: Json): boolean {
   const usage = object(body.usage)
   if (!usage) return false
   reading.usage = usageOf('chat_completions', usage)
+  reading.final = true
   return Array.isArray(body.choices) && body.choices.length === 0
 }
 
@@ -74,7 +78,10 @@ function readResponsesEvent(reading: AnswerReading, body: Json): boolean {
   const response = object(body.response)
   if (!response) return false
   const usage = object(response.usage)
-  if (usage) reading.usage = usageOf('responses', usage)
+  if (usage) {
+    reading.usage = usageOf('responses', usage)
+    reading.final = true
+  }
   reading.complete = true
   if (body.type === 'response.failed') reading.errorCode = codeOf(object(response.error))
   return false
@@ -88,6 +95,7 @@ function readMessagesEvent(reading: AnswerReading, body: Json, reported: Json): 
   if (usage) {
     for (const [key, value] of Object.entries(usage)) if (value !== null) reported[key] = value
     reading.usage = usageOf('messages', reported)
+    if (body.type === 'message_delta') reading.final = true
   }
   return false
 }

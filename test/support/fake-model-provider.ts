@@ -52,7 +52,8 @@ const standard: Behaviour = {
 
 /**
  * Behaves like OpenAI's and Anthropic's servers as far as the gateway can tell: it knows its key, checks the model,
- * counts what it used, and sends the usage of a stream of chat completions only when asked.
+ * counts what it used, writes no more than it is asked to, and sends the usage of a stream of chat completions only when
+ * asked. A request may say how it wants to be treated in a field that no real server has: `behaviour`.
  */
 export async function startFakeModelProvider(key: string): Promise<FakeModelProvider> {
   const seen: SeenRequest[] = []
@@ -86,7 +87,8 @@ export async function startFakeModelProvider(key: string): Promise<FakeModelProv
 }
 
 async function answer(provider: FakeModelProvider, request: SeenRequest, response: ServerResponse) {
-  const { behaviour, key } = provider
+  const { key } = provider
+  const behaviour: Behaviour = { ...provider.behaviour, ...(request.body.behaviour as Partial<Behaviour>) }
   const given = request.headers['x-api-key'] ?? request.headers.authorization?.replace('Bearer ', '')
   const refusal =
     given === key
@@ -111,11 +113,15 @@ async function answer(provider: FakeModelProvider, request: SeenRequest, respons
     return
   }
   const inputTokens = JSON.stringify(request.body.messages ?? request.body.input).length
+  const { max_tokens, max_completion_tokens, max_output_tokens } = request.body
+  const most = Number(max_completion_tokens ?? max_output_tokens ?? max_tokens ?? Number.POSITIVE_INFINITY)
+  const reasoningTokens = Math.min(5, most)
+  const words = behaviour.words.slice(0, most - reasoningTokens)
   const usage = {
     inputTokens,
     cachedInputTokens: Math.floor(inputTokens / 2),
-    outputTokens: behaviour.words.length + 5,
-    reasoningTokens: 5,
+    outputTokens: words.length + reasoningTokens,
+    reasoningTokens,
   }
   const shape = shapes[request.path.replace(/^\/v1/, '')]
   if (!shape) {
@@ -125,7 +131,7 @@ async function answer(provider: FakeModelProvider, request: SeenRequest, respons
   const count = (): void => {
     for (const name of Object.keys(usage) as (keyof typeof usage)[]) provider.reported[name] += usage[name]
   }
-  const { start, word, end, whole } = shape(request.body, behaviour.words.join(''), usage)
+  const { start, word, end, whole } = shape(request.body, words.join(''), usage)
   if (request.body.stream !== true) {
     await delay(behaviour.wordMilliseconds)
     if (behaviour.cutAfterWords !== null) {
@@ -152,7 +158,7 @@ async function answer(provider: FakeModelProvider, request: SeenRequest, respons
     }
   }
   await write(start)
-  for (const [index, text] of behaviour.words.entries()) {
+  for (const [index, text] of words.entries()) {
     if (behaviour.cutAfterWords === index) {
       // What was sent so far is to arrive before the connection breaks.
       await delay(20)

@@ -16,19 +16,28 @@ export interface MemoryMeter extends Meter {
   calls: { call: ModelCall; end: ModelCallEnd | null }[]
   /** The next calls are refused with this message until it is null again. */
   refusal: string | null
+  /** The next calls may write at most this much, until it is null again. */
+  outputTokensMax: number | null
 }
 
 export function createMemoryMeter(): MemoryMeter {
   const meter: MemoryMeter = {
     calls: [],
     refusal: null,
+    outputTokensMax: null,
     begin: async (call) => {
       if (meter.refusal !== null)
-        return { admitted: false, code: 'credits_exhausted', message: meter.refusal }
+        return {
+          admitted: false,
+          kind: 'paymentRequired',
+          code: 'credits_exhausted',
+          message: meter.refusal,
+        }
       const record: MemoryMeter['calls'][number] = { call, end: null }
       meter.calls.push(record)
       return {
         admitted: true,
+        outputTokensMax: Math.min(call.outputTokensMax, meter.outputTokensMax ?? Number.POSITIVE_INFINITY),
         settle: async (end) => {
           if (record.end) throw new Error('a call was settled twice')
           record.end = end
@@ -87,6 +96,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
       slotId,
       slotState: 'assigned',
       organizationId: newId(),
+      userId: newId(),
       instanceId: newId(),
       sessionId: null,
       ...caller,

@@ -14,46 +14,66 @@ export interface TokenUsage {
 
 export type ModelProtocol = 'chat_completions' | 'responses' | 'messages'
 
+/** Most time that a model call may take. The gateway ends it then, so a row that is older belongs to nobody alive. */
+export const callSecondsMax = 1800
+
 /** A model call that is about to be made. */
 export interface ModelCall {
   id: string
   slotId: string
-  /** Null for the warm-up calls of a slot in the pool. */
+  /** Null for the warm-up calls of a slot in the pool, which are free. */
   organizationId: string | null
+  /** Whose instance it is. */
+  userId: string | null
   instanceId: string | null
   sessionId: string | null
+  /** The agent and the task that it is made for; null for what the instance does by itself. */
+  agentId: string | null
+  taskId: string | null
   provider: string
   model: string
   protocol: ModelProtocol
   streamed: boolean
-  /** What bounds the cost of the call: the size of the request and the most it lets the model write. */
-  requestBytes: number
-  outputTokensMax: number | null
+  /** An upper bound of what it can read. */
+  inputTokensMax: number
+  /** The most that it can write, all of its answers together. */
+  outputTokensMax: number
 }
 
 /** How a model call ended. */
 export interface ModelCallEnd {
-  /** `cancelled`: the answer was cut, by the client or by the provider. What is known of the usage still counts. */
+  /** `cancelled`: the answer was cut, by the client or by the provider. `failed`: it came to nothing, which costs nothing. */
   outcome: 'succeeded' | 'failed' | 'cancelled'
   httpStatus: number | null
   errorCode: string | null
+  /** What it used; null when nothing was. */
   usage: TokenUsage | null
+  /** The provider did not say (all of) the usage: Reef counted what it saw. */
+  estimated: boolean
   firstByteAt: Date | null
   finishedAt: Date
 }
 
 export interface AdmittedCall {
   admitted: true
+  /** What it may write, all of its answers together: what was asked for, or less where credits run out. */
+  outputTokensMax: number
   /** Called exactly once, when the answer has ended. Does not throw: usage that cannot be written now is not the caller's problem. */
   settle(end: ModelCallEnd): Promise<void>
 }
 
 export interface RefusedCall {
   admitted: false
+  /**
+   * `paymentRequired`: there are no credits for it. `rateLimited`: there are, but calls under way hold them. `conflict`: an
+   * operator has to do something first.
+   */
+  kind: 'paymentRequired' | 'rateLimited' | 'conflict'
   /** Stable, snake_case, for example `credits_exhausted`. */
   code: string
   /** What the person is told, including what they can do. */
   message: string
+  retryAfterSeconds?: number
 }
 
 /**

@@ -79,7 +79,8 @@ function head(frame: AnswerFrame, object: string) {
 }
 
 function finishReason(content: AnswerContent): string {
-  return 'text' in content ? 'stop' : 'tool_calls'
+  if (!('text' in content)) return 'tool_calls'
+  return content.cut ? 'length' : 'stop'
 }
 
 function toolCall(tool: { id: string; name: string; input: Record<string, unknown> }) {

@@ -16,8 +16,8 @@ export interface ToolAnswer {
   input: Record<string, unknown>
 }
 
-/** An answer has either a text or a tool call. */
-export type AnswerContent = { text: string } | { tool: ToolAnswer }
+/** An answer has either a text, which may have been cut at the length that was asked for, or a tool call. */
+export type AnswerContent = { text: string; cut: boolean } | { tool: ToolAnswer }
 
 /**
  * One protocol's way to ask and to answer. A streamed answer is `start`, then `word` for each piece of the text or

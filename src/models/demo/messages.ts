@@ -107,7 +107,8 @@ function head(frame: AnswerFrame) {
 }
 
 function stopReason(content: AnswerContent): string {
-  return 'text' in content ? 'end_turn' : 'tool_use'
+  if (!('text' in content)) return 'tool_use'
+  return content.cut ? 'max_tokens' : 'end_turn'
 }
 
 function usage({ usage }: AnswerFrame, outputTokens: number) {

@@ -9,7 +9,7 @@ import type { AnswerContent, DemoCodec } from './codec.ts'
 import { messagesCodec } from './messages.ts'
 import { type DemoReply, demoReply } from './reply.ts'
 import { responsesCodec } from './responses.ts'
-import { demoUsage } from './tokens.ts'
+import { demoUsage, withinLimit } from './tokens.ts'
 
 export interface DemoProviderOptions {
   clock: Clock
@@ -39,7 +39,7 @@ function answer(options: DemoProviderOptions, call: ProviderCall): ProviderAnswe
   const codec = codecs[call.protocol]
   const request = codec.read(call.body)
   const now = options.clock.now()
-  const reply = demoReply(request, { now, alternative: options.alternative })
+  const reply = withinLimit(call.body, demoReply(request, { now, alternative: options.alternative }))
   if (reply.kind === 'error') return refuse(call.protocol, reply.status)
   // The same request has the same id, so that a recorded conversation can be played again.
   const id = createHash('sha256').update(JSON.stringify(call.body)).digest('hex').slice(0, 24)
@@ -56,7 +56,9 @@ function answer(options: DemoProviderOptions, call: ProviderCall): ProviderAnswe
 }
 
 function contentOf(reply: Exclude<DemoReply, { kind: 'error' }>, id: string): AnswerContent {
-  return reply.kind === 'text' ? { text: reply.text } : { tool: { id, name: reply.name, input: reply.input } }
+  return reply.kind === 'text'
+    ? { text: reply.text, cut: reply.cut === true }
+    : { tool: { id, name: reply.name, input: reply.input } }
 }
 
 async function* events(

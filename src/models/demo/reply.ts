@@ -11,6 +11,8 @@ export type DemoReply =
       kind: 'text'
       text: string /** Instead of the usual pace, in milliseconds per word. */
       wordMilliseconds?: number
+      /** The text was to be longer. */
+      cut?: boolean
     }
   | { kind: 'tool'; name: string; input: Record<string, unknown> }
   | { kind: 'error'; status: number }

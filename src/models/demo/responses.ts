@@ -26,7 +26,7 @@ export const responsesCodec: DemoCodec = {
             .map((tool) => ({ name: String(tool.name ?? ''), parameters: object(tool.parameters) })),
   }),
 
-  whole: (frame, content) => response(frame, 'completed', [outputItem(frame, content)]),
+  whole: (frame, content) => response(frame, endOf(content), [outputItem(frame, content)]),
 
   stream: (frame, content) => {
     let sequence = 0
@@ -66,7 +66,7 @@ export const responsesCodec: DemoCodec = {
         return (
           done +
           event('response.output_item.done', { output_index: 0, item }) +
-          event('response.completed', { response: response(frame, 'completed', [item]) })
+          event(`response.${endOf(content)}`, { response: response(frame, endOf(content), [item]) })
         )
       },
     }
@@ -93,6 +93,10 @@ function readItem(item: Record<string, unknown>): DemoMessage[] {
   if (item.role === 'system' || item.role === 'developer') return [message('system', textOf(item.content))]
   if (item.role === 'user' || item.role === 'assistant') return [message(item.role, textOf(item.content))]
   return []
+}
+
+function endOf(content: AnswerContent): 'completed' | 'incomplete' {
+  return 'text' in content && content.cut ? 'incomplete' : 'completed'
 }
 
 function outputText(text: string) {
@@ -127,7 +131,7 @@ function response(frame: AnswerFrame, status: string, output: unknown[]) {
     created_at: Math.floor(frame.createdAt.getTime() / 1000),
     status,
     error: null,
-    incomplete_details: null,
+    incomplete_details: status === 'incomplete' ? { reason: 'max_output_tokens' } : null,
     instructions: null,
     metadata: {},
     model: frame.model,
@@ -138,7 +142,7 @@ function response(frame: AnswerFrame, status: string, output: unknown[]) {
     tools: [],
     top_p: null,
     usage:
-      status === 'completed'
+      status !== 'in_progress'
         ? {
             input_tokens: inputTokens,
             input_tokens_details: { cached_tokens: 0 },

@@ -13,12 +13,27 @@ export interface DemoUsage {
   outputTokens: number
 }
 
+/** The fields in which the protocols name the most an answer may have. */
+const limits = ['max_completion_tokens', 'max_output_tokens', 'max_tokens']
+
+/** The reply at no more than the length that was asked for. Half a tool call is of no use, so it becomes a word on that. */
+export function withinLimit(body: Record<string, unknown>, reply: DemoReply): DemoReply {
+  const limit = limits.map((name) => body[name]).find((value) => typeof value === 'number')
+  if (limit === undefined || reply.kind === 'error' || writtenTokens(reply) <= limit) return reply
+  const text =
+    reply.kind === 'text' ? reply.text : 'What I was about to do takes more words than I am allowed.'
+  return { ...(reply.kind === 'text' ? reply : { kind: 'text' }), text: text.slice(0, limit * 4), cut: true }
+}
+
+function writtenTokens(reply: DemoReply): number {
+  if (reply.kind === 'error') return 0
+  return estimateTokens(reply.kind === 'text' ? reply.text : reply.name + JSON.stringify(reply.input))
+}
+
 /** The parts of a body that a model reads, in any of the protocols. */
 const readParts = ['messages', 'input', 'instructions', 'system', 'tools']
 
 export function demoUsage(body: Record<string, unknown>, reply: DemoReply): DemoUsage {
   const read = readParts.map((part) => (body[part] === undefined ? '' : JSON.stringify(body[part]))).join('')
-  const written =
-    reply.kind === 'text' ? reply.text : reply.kind === 'tool' ? reply.name + JSON.stringify(reply.input) : ''
-  return { inputTokens: estimateTokens(read), outputTokens: estimateTokens(written) }
+  return { inputTokens: estimateTokens(read), outputTokens: writtenTokens(reply) }
 }

@@ -1,16 +1,16 @@
 import type { Database } from '../../db/database.ts'
-import { closeAbandonedModelCalls } from './recording-meter.ts'
+import { closeAbandonedModelCalls } from './abandoned-calls.ts'
 
-export interface UsageSweep {
+export interface CallSweep {
   stop(): Promise<void>
 }
 
 /** Looks for abandoned model calls at once and then every five minutes. Any number of control planes may do so. */
-export function startUsageSweep(options: {
+export function startCallSweep(options: {
   database: Database
   onError: (error: unknown) => void
   intervalSeconds?: number
-}): UsageSweep {
+}): CallSweep {
   let running: Promise<unknown> = Promise.resolve()
   const sweep = (): void => {
     running = closeAbandonedModelCalls(options.database).catch(options.onError)

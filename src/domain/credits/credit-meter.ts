@@ -1,0 +1,159 @@
+import type { Database, Trx } from '../../db/database.ts'
+import { createBatched } from '../usage/batch.ts'
+import { insertPending } from '../usage/call-store.ts'
+import type { CallJournal } from '../usage/journal.ts'
+import type { AdmittedCall, Meter, ModelCall, RefusedCall } from '../usage/meter.ts'
+import { boundsOf, costOfCall, outputTokensFor } from './call-cost.ts'
+import { type Holding, holdForCalls, type PricedCall } from './call-reservations.ts'
+import type { CallSettlements } from './call-settlements.ts'
+import { formatCredits, microsPerCredit } from './credit.ts'
+import type { PriceService } from './price-service.ts'
+
+export interface CreditMeterOptions {
+  database: Database
+  prices: Pick<PriceService, 'current'>
+  settlements: Pick<CallSettlements, 'settle'>
+  journal?: CallJournal | undefined
+  /** Where people buy credits, or ask for them. */
+  creditsUrl: string
+  /**
+   * Told, after the fact, that an organization has used up its credits: what is left is of no use to any call. Must not
+   * throw. Who has more than that, and not enough for this one call, can still choose another model.
+   */
+  onExhausted?: (organizationId: string, available: number) => void
+}
+
+type Waiting = { priced: PricedCall } | { free: ModelCall }
+
+/** Less than this is not worth running an instance for. */
+const uselessMicros = microsPerCredit
+
+/** Transactions at the same time; an organization's calls always take the same one, so that none waits for itself. */
+const lanesCount = 2
+
+/** Holds what a call can cost before it is made, and takes what it did cost after it. Calls at the same time share both. */
+export function createCreditMeter(options: CreditMeterOptions): Meter {
+  const { database, prices, settlements, journal } = options
+  const lanes = Array.from({ length: lanesCount }, () =>
+    createBatched<Waiting, Holding>((waiting) => database.asSystem((trx) => admit(trx, waiting))),
+  )
+  const hold = (waiting: Waiting, call: ModelCall): Promise<Holding> => {
+    const lane = lanes[laneOf(call.organizationId ?? call.slotId)] as (typeof lanes)[number]
+    return lane(waiting)
+  }
+
+  const beginFree = async (call: ModelCall): Promise<AdmittedCall> => {
+    await hold({ free: call }, call)
+    return {
+      admitted: true,
+      outputTokensMax: call.outputTokensMax,
+      settle: (end) => settlements.settle({ call, end, priceVersion: null, reserved: null, cost: 0 }),
+    }
+  }
+
+  const beginPaid = async (call: PricedCall['call']): Promise<AdmittedCall | RefusedCall> => {
+    const { version, list } = await prices.current()
+    const price = list.models[`${call.provider}/${call.model}`]
+    if (!price) return unpriced(call)
+    const priced = { call, priceVersion: version, bounds: boundsOf(price, call) }
+    const holding = await hold({ priced }, call)
+    if ('refused' in holding) {
+      if (holding.refused === 'credits' && !holding.busy && holding.available < uselessMicros)
+        options.onExhausted?.(call.organizationId, holding.available)
+      return refusal(holding, priced, options.creditsUrl)
+    }
+    return {
+      admitted: true,
+      outputTokensMax: outputTokensFor(price, call, holding.held),
+      settle: (end) =>
+        settlements.settle({
+          call,
+          end,
+          priceVersion: version,
+          reserved: holding.held,
+          cost: costOfCall(price, end),
+        }),
+    }
+  }
+
+  return {
+    begin: async (call) => {
+      const { organizationId } = call
+      journal?.opened(call.id)
+      let admission: AdmittedCall | RefusedCall | undefined
+      try {
+        if (organizationId === null) admission = await beginFree(call)
+        else admission = await beginPaid({ ...call, organizationId })
+        return admission
+      } finally {
+        if (!admission?.admitted) journal?.closed(call.id)
+      }
+    },
+  }
+}
+
+async function admit(trx: Trx, waiting: Waiting[]): Promise<Holding[]> {
+  const free = waiting.flatMap((one) => ('free' in one ? [one.free] : []))
+  await insertPending(
+    trx,
+    free.map((call) => ({ call, priceVersion: null, reserved: null })),
+  )
+  const priced = waiting.flatMap((one) => ('priced' in one ? [one.priced] : []))
+  const holdings = await holdForCalls(trx, priced)
+  // In the order in which they came.
+  return waiting.map((one) => ('free' in one ? { held: 0 } : (holdings.shift() as Holding)))
+}
+
+/** Ids end in random digits. */
+function laneOf(id: string): number {
+  return Number.parseInt(id.slice(-4), 16) % lanesCount || 0
+}
+
+function unpriced({ provider, model }: ModelCall): RefusedCall {
+  return {
+    admitted: false,
+    kind: 'conflict',
+    code: 'model_unpriced',
+    message:
+      `The model ${provider}/${model} has no price, so it cannot be used yet. ` +
+      'An operator of this Reef has to add it to the price list (POST /api/admin/prices), or choose another model.',
+  }
+}
+
+/**
+ * OpenClaw keeps away for ten minutes, and longer each time, from a provider whose 402 speaks of credits, balances or quotas,
+ * and says in its own words to look at the provider's billing page. One that speaks of a usage limit and of trying again
+ * in a minute is passed on in our words, and tried again soon.
+ */
+function refusal(
+  holding: Extract<Holding, { refused: string }>,
+  { bounds }: PricedCall,
+  creditsUrl: string,
+): RefusedCall {
+  if (holding.refused === 'budget')
+    return {
+      admitted: false,
+      kind: 'paymentRequired',
+      code: 'budget_exhausted',
+      message: `Usage limit reached: ${holding.message}`,
+    }
+  if (holding.busy)
+    return {
+      admitted: false,
+      kind: 'rateLimited',
+      code: 'credits_reserved',
+      message: `Other calls hold what is left of your credits. Try again in a few seconds, or buy more at ${creditsUrl}.`,
+      retryAfterSeconds: 2,
+    }
+  const { available } = holding
+  return {
+    admitted: false,
+    kind: 'paymentRequired',
+    code: 'credits_exhausted',
+    message:
+      available === 0
+        ? `Usage limit reached: your Reef credits are used up. Get more at ${creditsUrl}, then try again in a minute.`
+        : `Usage limit reached: this can cost ${formatCredits(bounds.least)} Reef credits, and ${formatCredits(available)} are left. ` +
+          `Get more at ${creditsUrl}, or choose a cheaper model or a new conversation, then try again in a minute.`,
+  }
+}
