@@ -59,6 +59,10 @@ describe('who is used', () => {
       'it was woken a while ago and has not been heard of since',
       { lastActiveAt: ago(day), rungSince: ago(50), heardAt: ago(55) },
     ],
+    [
+      'it began to serve a while ago and has not been heard of since',
+      { lastActiveAt: ago(day), servingSince: ago(50), heardAt: ago(55) },
+    ],
     ['nobody ever heard of it', { lastActiveAt: ago(day), heardAt: null }],
     ['it is about to act by itself', { lastActiveAt: ago(day), nextWakeAt: ahead(3) }],
     ['it is to act now and has not begun', { lastActiveAt: ago(day), nextWakeAt: ago(60) }],
