@@ -102,7 +102,8 @@ function decideAwake(facts: IdleFacts, rungs: SleepRung[], times: IdleTimes, now
   if (facts.heardAt === null || addSeconds(facts.heardAt, silenceSecondsMax) < now)
     return stay(addSeconds(now, silenceSecondsMax))
   // What it said before it served says nothing of the turn that it was woken for.
-  if (facts.heardAt < latest(facts.rungSince, facts.servingSince)) return stay(addSeconds(now, busyLookSeconds))
+  if (facts.heardAt < latest(facts.rungSince, facts.servingSince))
+    return stay(addSeconds(now, busyLookSeconds))
   const patience = Math.min(...rungs.map((rung) => times[rung] as number)) // possibleRungs left no null
   const attended = facts.lastActiveAt >= facts.rungSince
   const restsSince = latest(facts.lastActiveAt, facts.rungSince, facts.servingSince, facts.busyAt)
