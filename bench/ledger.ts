@@ -19,7 +19,7 @@ import { median, percentile, rounded } from './support/statistics.ts'
  * UPDATE of a balance and one INSERT per posting), on the same server with the same number of callers. The arguments are
  * seconds per figure and callers. pgbench comes with PostgreSQL (Debian: postgresql-contrib).
  */
-const [seconds = 15, callers = 64] = process.argv.slice(2).map(Number)
+const [seconds = 15, callers = 32] = process.argv.slice(2).map(Number)
 const accountsCount = 1_000
 const run = promisify(execFile)
 
@@ -121,8 +121,19 @@ try {
   const organizations = Array.from({ length: accountsCount }, newId)
   const hot = newId()
   const anyOf = () => organizations[Math.floor(Math.random() * accountsCount)] as string
-  const posting = (organizationId: string) =>
-    ledger.post({ kind: 'grant', organizationId, key: newId(), amount: 1_000_000_000 })
+  const grant = (organizationId: string) =>
+    ledger.post({ kind: 'grant', organizationId, key: newId(), amount: 1_000_000_000_000 })
+  const posting = (organizationId: string) => {
+    const reservationId = newId()
+    return ledger.post({
+      kind: 'settle',
+      organizationId,
+      key: reservationId,
+      reservationId,
+      amount: 1,
+      close: true,
+    })
+  }
   const call = async (organizationId: string) => {
     const reservationId = newId()
     const expiresAt = new Date(Date.now() + 3_600_000)
@@ -137,7 +148,7 @@ try {
       close: true,
     })
   }
-  await Promise.all([...organizations, hot].map(posting))
+  await Promise.all([...organizations, hot].map(grant))
 
   const peers = {
     many: await pgbench(postgres.superuserUrl, callers, scratch),

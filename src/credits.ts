@@ -10,11 +10,11 @@ import { createAnchorWriter, readAnchors } from './domain/credits/anchors.ts'
 import { createBalances } from './domain/credits/balance.ts'
 import { createGrants } from './domain/credits/grants.ts'
 import { createLedger, type Ledger } from './domain/credits/ledger.ts'
+import { createLedgerAudit } from './domain/credits/ledger-audit.ts'
 import { createLedgerWorker } from './domain/credits/ledger-worker.ts'
 import type { PriceService } from './domain/credits/price-service.ts'
 import type { LaunchCredits } from './domain/credits/runtime-launch.ts'
 import { createStatements } from './domain/credits/statement.ts'
-import { verifyLedger } from './domain/credits/verify.ts'
 import { createOperators } from './domain/operators/operators.ts'
 import type { Meter } from './domain/usage/meter.ts'
 import { createUsageReports } from './domain/usage/report.ts'
@@ -72,7 +72,8 @@ export async function openCredits(deps: CreditsDeps): Promise<Credits> {
     signer: createAnchorSigner(secret),
     stores: [...(remote ? [remote] : []), openLocalDisk(join(config.REEF_DATA_DIR, 'ledger'))],
   }
-  const worker = createLedgerWorker({ database, anchors: createAnchorWriter(anchors), log })
+  const audit = createLedgerAudit({ database, anchors: () => readAnchors(anchors) })
+  const worker = createLedgerWorker({ database, anchors: createAnchorWriter(anchors), audit, log })
   const operators = createOperators(database)
   return {
     ledger,
@@ -93,7 +94,7 @@ export async function openCredits(deps: CreditsDeps): Promise<Credits> {
         authenticator,
         operators,
         grants: createGrants({ database, ledger }),
-        verify: () => verifyLedger({ database, anchors: () => readAnchors(anchors) }),
+        audit,
       })
     },
     start: (settle) => {

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { AnchorWriter } from './anchors.ts'
+import type { LedgerAudit } from './ledger-audit.ts'
 import { expireReservations, forgetReservations } from './reservations.ts'
 
 export interface LedgerWorker {
@@ -12,6 +13,7 @@ export interface LedgerWorker {
 export interface LedgerWorkerDeps {
   database: Database
   anchors: AnchorWriter
+  audit: LedgerAudit
   log: Logger
 }
 
@@ -19,20 +21,25 @@ const expireSeconds = 10
 const forgetSeconds = 3_600
 /** Whoever rewrites the ledger has at most this long before it can be proven. */
 const anchorSeconds = 300
+/** It reads everything, and a start has other things to do. */
+const firstAuditSeconds = 3_600
+const auditSeconds = 86_400
 /** What is not anchored by then is anchored after the next start. */
 const stopMilliseconds = 3_000
 
 /** What nobody waits for. Any number of control planes may run it. */
-export function createLedgerWorker({ database, anchors, log }: LedgerWorkerDeps): LedgerWorker {
+export function createLedgerWorker({ database, anchors, audit, log }: LedgerWorkerDeps): LedgerWorker {
   const jobs = [
     job(expireSeconds, () => expireReservations(database), 'expired reservations were not given back'),
     job(forgetSeconds, () => forgetReservations(database), 'old reservations were not forgotten'),
     job(anchorSeconds, () => anchors.write(), 'the ledger was not anchored'),
+    job(auditSeconds, () => audit.run(), 'the ledger was not verified', firstAuditSeconds),
   ]
 
-  function job(seconds: number, work: () => Promise<unknown>, failure: string) {
+  function job(seconds: number, work: () => Promise<unknown>, failure: string, firstSeconds = 0) {
     let running: Promise<unknown> | undefined
     let timer: NodeJS.Timeout | undefined
+    let first: NodeJS.Timeout | undefined
     const run = (): Promise<unknown> => {
       running ??= work()
         .catch((error: unknown) => log.warn({ err: error }, failure))
@@ -44,9 +51,10 @@ export function createLedgerWorker({ database, anchors, log }: LedgerWorkerDeps)
     return {
       start: () => {
         timer = setInterval(run, seconds * 1000)
-        void run()
+        first = setTimeout(run, firstSeconds * 1000)
       },
       end: async () => {
+        clearTimeout(first)
         clearInterval(timer)
         await running
       },

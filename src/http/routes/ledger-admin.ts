@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Authenticator } from '../../domain/accounts/principal.ts'
 import { microsOf } from '../../domain/credits/credit.ts'
 import type { Grants } from '../../domain/credits/grants.ts'
+import type { LedgerAudit } from '../../domain/credits/ledger-audit.ts'
 import type { LedgerReport } from '../../domain/credits/verify.ts'
 import type { Operators } from '../../domain/operators/operators.ts'
 import { invalid } from '../../errors.ts'
@@ -13,14 +14,13 @@ export interface LedgerAdminRouteDeps {
   authenticator: Authenticator
   operators: Operators
   grants: Grants
-  verify(): Promise<LedgerReport>
+  audit: LedgerAudit
 }
 
 /** For operators only; anybody else gets the 404 of a path that does not exist. */
 export function registerLedgerAdminRoutes(app: Server, deps: LedgerAdminRouteDeps): void {
   const onRequest = requirePrincipal(deps.authenticator)
   const shared = { tags: ['admin'], security: bearerSecurity }
-  let verifying: Promise<LedgerReport> | undefined
 
   app.post(
     '/api/admin/credits/grants',
@@ -54,11 +54,7 @@ export function registerLedgerAdminRoutes(app: Server, deps: LedgerAdminRouteDep
     },
     async ({ principal }) => {
       await deps.operators.requireOperator(principal)
-      // It reads everything: whoever asks meanwhile gets the same answer.
-      verifying ??= deps.verify().finally(() => {
-        verifying = undefined
-      })
-      return reportBody(await verifying)
+      return reportBody(await deps.audit.run())
     },
   )
 }
