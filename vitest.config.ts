@@ -1,6 +1,8 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
 const browserOnDocker = ['e2e/docker.e2e.ts']
+/** These hold on to machines for minutes, with nobody at a browser. */
+const machinesOnDocker = ['e2e/upgrade.e2e.ts', 'e2e/full-disk.e2e.ts']
 /** These make networks on this machine, and a browser breaks off what it loads whenever those change. */
 const onDocker = [
   'test/isolation/**/*.test.ts',
@@ -24,11 +26,21 @@ export default defineConfig({
         test: {
           name: 'reef',
           include: ['{src,supervisor,gate,test,web}/**/*.test.ts', 'e2e/**/*.e2e.ts'],
-          exclude: [...configDefaults.exclude, ...onDocker, ...browserOnDocker],
+          exclude: [...configDefaults.exclude, ...onDocker, ...browserOnDocker, ...machinesOnDocker],
           sequence: { groupOrder: 0 },
         },
       },
       { extends: true, test: { name: 'docker', include: onDocker, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        // One after the other: a disk that is being filled slows down whoever boots from it.
+        test: {
+          name: 'machines on docker',
+          include: machinesOnDocker,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
       {
         extends: true,
         test: { name: 'docker with a browser', include: browserOnDocker, sequence: { groupOrder: 2 } },

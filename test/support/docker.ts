@@ -58,12 +58,23 @@ export async function buildTestImages(): Promise<{ image: string; gateImage: str
 
 async function buildTestImage(name: string, command: string[]): Promise<void> {
   if (await dockerOrNot('image', 'inspect', name)) return
-  const directory = await mkdtemp(join(tmpdir(), 'reef-image-'))
-  try {
+  await buildImage(name, dockerfile(command), async (directory) => {
     await copyFile(process.execPath, join(directory, 'node'))
     await copyFile(standIn, join(directory, 'stand-in.ts'))
-    await writeFile(join(directory, 'Dockerfile'), dockerfile(command))
-    await docker('build', '--quiet', '--tag', name, directory)
+  })
+}
+
+/** Builds an image from a Dockerfile, with what `stage` puts beside it. Answers the image's id. */
+export async function buildImage(
+  name: string,
+  dockerfile: string,
+  stage?: (directory: string) => Promise<void>,
+): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'reef-image-'))
+  try {
+    await stage?.(directory)
+    await writeFile(join(directory, 'Dockerfile'), dockerfile)
+    return await docker('build', '--quiet', '--tag', name, directory)
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
