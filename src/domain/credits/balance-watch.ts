@@ -15,10 +15,13 @@ const recovery = 1.2
 
 export type BalanceState = 'well' | 'recovering' | 'low' | 'exhausted'
 
-/** `total` is what is available and reserved; `perHour` what was spent in the last hour. */
-export function balanceState(total: number, perHour: number): BalanceState {
-  if (total < exhaustedMicros) return 'exhausted'
+/**
+ * `total` is what is available and reserved, `perHour` what was spent in the last hour. `held`: something was stopped for want
+ * of credits, which happens with a rest that pays for nothing useful any more.
+ */
+export function balanceState(total: number, perHour: number, held: boolean): BalanceState {
   const low = Math.max(lowMicros, perHour * hoursLow)
+  if (total < exhaustedMicros || (held && total < low)) return 'exhausted'
   if (total < low) return 'low'
   return total < low * recovery ? 'recovering' : 'well'
 }
@@ -38,6 +41,7 @@ interface BalanceRow {
   organization_id: string
   total: number
   per_hour: number
+  held: boolean
 }
 
 /**
@@ -59,13 +63,15 @@ async function selectChanged(trx: Trx): Promise<BalanceRow[]> {
         where model_calls.organization_id = watched.organization_id and started_at > now() - interval '1 hour')
       + (select coalesce(sum(cost), 0)::bigint from runtime_usage
         where runtime_usage.organization_id = watched.organization_id and window_end > now() - interval '1 hour')
-      as per_hour
+      as per_hour,
+      exists (select from instances where instances.organization_id = watched.organization_id
+        and credit_hold = 'credits' and desired_state <> 'deleted') as held
     from watched`.execute(trx)
   return rows
 }
 
-async function judge(trx: Trx, { organization_id, total, per_hour }: BalanceRow): Promise<void> {
-  const state = balanceState(total, per_hour)
+async function judge(trx: Trx, { organization_id, total, per_hour, held }: BalanceRow): Promise<void> {
+  const state = balanceState(total, per_hour, held)
   const low = keys.low(organization_id)
   const exhausted = keys.exhausted(organization_id)
   if (state === 'exhausted') {

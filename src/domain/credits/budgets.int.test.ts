@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { eventually } from '../../../test/support/eventually.ts'
 import { insertInstance, insertOrganization, insertUser } from '../../../test/support/rows.ts'
 import { openDatabase } from '../../db/database.ts'
 import { newId } from '../../ids.ts'
@@ -211,20 +212,19 @@ describe('budgets', () => {
       made = true
       return view
     })
-    // It waits for the call's transaction, of which it could not know what it spends.
-    await expect
-      .poll(async () =>
-        database.asSystem(async (trx) => {
-          const { rows } = await sql<{ waiting: boolean }>`
-            select exists (select from pg_locks where locktype = 'advisory' and not granted) as waiting`.execute(
-            trx,
-          )
-          return rows[0]?.waiting
-        }),
-      )
-      .toBe(true)
-    expect(made).toBe(false)
-    mayEnd.resolve()
+    try {
+      // It waits for the call's transaction, of which it could not know what it spends.
+      await eventually(async () => {
+        const { rows } = await database.asSystem((trx) =>
+          sql`select from pg_locks where locktype = 'advisory' and not granted
+            and database = (select oid from pg_database where datname = current_database())`.execute(trx),
+        )
+        expect(rows).toHaveLength(1)
+      })
+      expect(made).toBe(false)
+    } finally {
+      mayEnd.resolve()
+    }
     await underWay
     await creation
     expect(made).toBe(true)

@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { startMailServer, type TestMailServer } from '../../../test/support/mail-server.ts'
-import { insertOrganization, insertUser } from '../../../test/support/rows.ts'
+import { insertInstance, insertOrganization, insertUser } from '../../../test/support/rows.ts'
 import { testSecret } from '../../../test/support/secret.ts'
 import { openSmtpMailer } from '../../adapters/smtp/mailer.ts'
 import { createWebhookSender } from '../../adapters/webhook/sender.ts'
@@ -254,5 +254,15 @@ describe('balances', () => {
     expect(await kinds()).toEqual(['balance_low'])
     await post('grant', 100_000_000)
     expect(await kinds()).toEqual([])
+  })
+
+  it('count as used up when something had to stop, though a little is left', async () => {
+    await post('grant', 300_000)
+    expect(await kinds()).toEqual(['balance_low'])
+    const { instanceId } = await insertInstance(database, { organizationId, userId: owner.userId })
+    await database.asSystem((trx) =>
+      trx.updateTable('instances').set({ credit_hold: 'credits' }).where('id', '=', instanceId).execute(),
+    )
+    expect(await kinds()).toEqual(['credits_exhausted', 'balance_low'])
   })
 })

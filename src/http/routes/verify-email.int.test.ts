@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createTestAccounts, type TestAccounts, type TestPerson, testPassword } from '../../../test/support/accounts.ts'
+import {
+  createTestAccounts,
+  type TestAccounts,
+  type TestPerson,
+  testPassword,
+} from '../../../test/support/accounts.ts'
+import { startTestApp } from '../../../test/support/app.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { startMailServer, type TestMailServer } from '../../../test/support/mail-server.ts'
 import { openSmtpMailer } from '../../adapters/smtp/mailer.ts'
@@ -111,4 +117,29 @@ describe('an e-mail address', () => {
     mailServer.refuse(undefined)
     expect((await resend()).statusCode).toBe(200)
   })
+})
+
+it('is confirmed through a whole control plane with a mail server', async () => {
+  const app = await startTestApp({ environment: { REEF_SMTP_URL: mailServer.url } })
+  await app.person('operator@example.com')
+  const newcomer = await app.person('newcomer@example.com')
+  const me = () => newcomer.call<{ emailToConfirm: unknown }>('GET', '/api/me')
+  const available = async () =>
+    (await newcomer.call<{ availableMicros: number }>('GET', '/api/credits')).availableMicros
+  expect((await me()).emailToConfirm).toEqual({ email: 'newcomer@example.com', trial: true })
+  expect(await available()).toBe(0)
+  const token = await eventually(() => {
+    const mail = mailServer.mails.find(({ to }) => to[0] === 'newcomer@example.com')
+    expect(mail?.text).toContain('From: Reef <reef@localhost>')
+    return /verify-email#token=([\w-]{43})/.exec(mail?.text ?? '')?.[1] as string
+  })
+  const answer = await fetch(`${app.url}/api/auth/verify-email`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token }),
+  })
+  expect(answer.status).toBe(200)
+  expect((await me()).emailToConfirm).toBeNull()
+  expect(await available()).toBe(500_000_000)
+  await app.end()
 })
