@@ -8,6 +8,7 @@ import type { Operators } from './domain/operators/operators.ts'
 import { type Checkouts, createCheckouts } from './domain/payments/checkout.ts'
 import { createCustomers } from './domain/payments/customers.ts'
 import { createProviderEvents, type ProviderEvents } from './domain/payments/events.ts'
+import { listPayments } from './domain/payments/operator-list.ts'
 import type { Offer } from './domain/payments/packs.ts'
 import type { Payments } from './domain/payments/payments.ts'
 import { createReconciler, type Reconciler } from './domain/payments/reconcile.ts'
@@ -89,7 +90,12 @@ export async function openPayments(server: Server, deps: OpenPaymentsDeps): Prom
   })
   registerPaymentRoutes(server, { authenticator, payments: service })
   await registerPaymentWebhook(server, { selling: parts, clock })
-  registerAdminPaymentRoutes(server, { authenticator, operators, selling: parts })
+  registerAdminPaymentRoutes(server, {
+    authenticator,
+    operators,
+    listPayments: (organizationId) => listPayments(database, organizationId),
+    selling: parts,
+  })
   return {
     start: () => parts?.worker.start(),
     stop: async () => parts?.worker.stop(),

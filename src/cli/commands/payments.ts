@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { z } from 'zod'
-import { paymentSchema, reconciliationSchema } from '../../http/schemas/payments.ts'
+import { adminPaymentsSchema, paymentSchema, reconciliationSchema } from '../../http/schemas/payments.ts'
 import { addRemoteOptions, openClient, type RemoteOptions } from '../context.ts'
 import { CliError } from '../failure.ts'
-import { printJson } from '../output.ts'
+import { formatTable, printJson } from '../output.ts'
 
 interface RefundOptions extends RemoteOptions {
   amount?: string
@@ -19,9 +19,35 @@ export function addPaymentsCommands(program: Command): void {
       'after',
       `
 Examples:
+  reef payments list
   reef payments reconcile
   reef payments refund 0199c0de-0000-7000-8000-000000000000 --amount 5.00`,
     )
+
+  addRemoteOptions(payments.command('list'))
+    .description('List the last payments of all organizations, or of one.')
+    .option('--of <organization>', 'only those of the organization with this id')
+    .action(async (options: RemoteOptions & { of?: string }) => {
+      const client = await openClient(options)
+      const query = options.of === undefined ? '' : `?organizationId=${encodeURIComponent(options.of)}`
+      const answer = await client.call(`/api/admin/payments${query}`, { answer: adminPaymentsSchema })
+      if (options.json) return printJson(answer.payments)
+      if (answer.payments.length === 0) return console.log('No payments yet.')
+      console.log(
+        formatTable(
+          ['payment', 'when', 'organization', 'state', 'amount', 'refunded', 'dispute'],
+          answer.payments.map((payment) => [
+            payment.id,
+            payment.createdAt.slice(0, 16),
+            payment.organizationName ?? payment.organizationId,
+            payment.state,
+            money(payment.amountCents, payment.currency),
+            payment.refundedCents === 0 ? '' : money(payment.refundedCents, payment.currency),
+            payment.dispute ?? '',
+          ]),
+        ),
+      )
+    })
 
   addRemoteOptions(payments.command('reconcile'))
     .description('Compare Stripe’s lists with what is known here, and post what is missing.')

@@ -1,18 +1,26 @@
 import { z } from 'zod'
 import type { Authenticator } from '../../domain/accounts/principal.ts'
 import type { Operators } from '../../domain/operators/operators.ts'
+import type { OperatorPayment } from '../../domain/payments/operator-list.ts'
 import { type Payment, toPayment } from '../../domain/payments/payment.ts'
 import type { Reconciler } from '../../domain/payments/reconcile.ts'
 import type { Refunds } from '../../domain/payments/refunds.ts'
 import { conflict } from '../../errors.ts'
 import { idSchema } from '../schemas/common.ts'
 import { errorResponses } from '../schemas/errors.ts'
-import { paymentSchema, reconciliationSchema, refundBodySchema } from '../schemas/payments.ts'
+import {
+  adminPaymentsQuerySchema,
+  adminPaymentsSchema,
+  paymentSchema,
+  reconciliationSchema,
+  refundBodySchema,
+} from '../schemas/payments.ts'
 import { bearerSecurity, requirePrincipal, type Server } from '../server.ts'
 
 export interface AdminPaymentRouteDeps {
   authenticator: Authenticator
   operators: Operators
+  listPayments(organizationId: string | undefined): Promise<OperatorPayment[]>
   /** Null: nothing is sold here. */
   selling: { refunds: Refunds; reconciler: Reconciler } | null
 }
@@ -27,6 +35,23 @@ export function registerAdminPaymentRoutes(app: Server, deps: AdminPaymentRouteD
       throw conflict('payments_not_set_up', 'This Reef sells no credits. Set STRIPE_SECRET_KEY to sell them.')
     return deps.selling
   }
+
+  app.get(
+    '/api/admin/payments',
+    {
+      onRequest,
+      schema: {
+        ...shared,
+        summary: 'Payments of all organizations, or of one',
+        querystring: adminPaymentsQuerySchema,
+        response: { 200: adminPaymentsSchema, ...errorResponses(400, 401, 404) },
+      },
+    },
+    async ({ principal, query }) => {
+      await operators.requireOperator(principal)
+      return { payments: await deps.listPayments(query.organizationId) }
+    },
+  )
 
   app.post(
     '/api/admin/payments/:paymentId/refund',

@@ -299,6 +299,13 @@ describe('with Stripe', () => {
     await eventually(async () => expect(await purchasedBy(owner)).toBe(1_000_000_000))
     const path = `/api/admin/payments/${paymentId}/refund`
     expect((await owner.raw('POST', path, {})).status).toBe(404)
+    expect((await owner.raw('GET', '/api/admin/payments')).status).toBe(404)
+    const organizationId = await organizationOf(owner)
+    const { payments } = await operator.call<{ payments: { id: string }[] }>(
+      'GET',
+      `/api/admin/payments?organizationId=${organizationId}`,
+    )
+    expect(payments).toMatchObject([{ id: paymentId, state: 'paid', organizationId }])
     expect(await operator.call('POST', path, { amountCents: 400, reason: 'Sorry.' })).toMatchObject({
       state: 'paid',
       refundedCents: 400,

@@ -1,6 +1,8 @@
+import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { z } from 'zod'
 import type { Authenticator } from '../../domain/accounts/principal.ts'
 import type { PaymentService } from '../../domain/payments/service.ts'
+import { ReefError } from '../../errors.ts'
 import { idSchema } from '../schemas/common.ts'
 import { errorResponses } from '../schemas/errors.ts'
 import {
@@ -19,8 +21,12 @@ export interface PaymentRoutesDeps {
   payments: PaymentService
 }
 
+/** Each asks Stripe for a page. Purchases are counted where they are written. */
+const portalsPerHourMax = 60
+
 export function registerPaymentRoutes(app: Server, { authenticator, payments }: PaymentRoutesDeps): void {
   const onRequest = requirePrincipal(authenticator)
+  const portals = new RateLimiterMemory({ points: portalsPerHourMax, duration: 3600 })
   const common = { tags: ['payments'], security: bearerSecurity }
 
   app.get(
@@ -77,10 +83,13 @@ export function registerPaymentRoutes(app: Server, { authenticator, payments }: 
       schema: {
         ...common,
         summary: 'Open Stripe’s page for cards and receipts (owners and admins)',
-        response: { 201: portalSchema, ...errorResponses(401, 404, 409, 502, 503) },
+        response: { 201: portalSchema, ...errorResponses(401, 404, 409, 429, 502, 503) },
       },
     },
-    async ({ principal }, reply) => reply.status(201).send(await payments.portal(principal)),
+    async ({ principal }, reply) => {
+      await consume(portals, principal.organizationId)
+      return reply.status(201).send(await payments.portal(principal))
+    },
   )
 
   app.put(
@@ -96,4 +105,15 @@ export function registerPaymentRoutes(app: Server, { authenticator, payments }: 
     },
     async ({ principal, body }) => payments.setAutoTopUp(principal, body),
   )
+}
+
+async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
+  await limiter.consume(key).catch((refusal: RateLimiterRes) => {
+    throw new ReefError('rateLimited', {
+      code: 'rate_limited',
+      message:
+        'The portal was opened too often within an hour. Use the page that is open, or try again later.',
+      retryAfterSeconds: Math.ceil(refusal.msBeforeNext / 1000),
+    })
+  })
 }

@@ -94,6 +94,17 @@ export const refundBodySchema = z.strictObject({
   reason: z.string().trim().max(500).optional().describe('For the statement.'),
 })
 
+export const adminPaymentsQuerySchema = z.strictObject({ organizationId: idSchema.optional() })
+export const adminPaymentsSchema = z.object({
+  payments: z
+    .array(
+      paymentSchema
+        .extend({ organizationId: idSchema, organizationName: z.string().nullable() })
+        .meta({ id: 'AdminPayment' }),
+    )
+    .describe('The last 100, newest first.'),
+})
+
 const comparedSchema = z.object({ listed: z.number().int(), repaired: z.number().int() })
 export const reconciliationSchema = z
   .object({
