@@ -92,6 +92,33 @@ async function manyAtOnce(way: Way): Promise<Stream[]> {
   )
 }
 
+/** How long a call without credits waits for its refusal: alone, and with a hundred at once. */
+async function refusals(port: number, key: string): Promise<number[][]> {
+  const body = JSON.stringify({ model: 'bench', messages: [{ role: 'user', content: system }] })
+  const refuse = async (): Promise<number> => {
+    const started = performance.now()
+    const request = httpRequest({
+      host: '127.0.0.1',
+      port,
+      path: '/models/v1/chat/completions',
+      method: 'POST',
+      agent,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+    })
+    request.end(body)
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    for await (const _ of response);
+    if (response.statusCode !== 402) throw new Error(`answered ${response.statusCode} and not 402`)
+    return performance.now() - started
+  }
+  const alone: number[] = []
+  for (let call = 0; call < calls; call++) alone.push(await refuse())
+  const together: number[] = []
+  for (let round = 0; round < 10; round++)
+    together.push(...(await Promise.all(Array.from({ length: 100 }, refuse))))
+  return [alone, together]
+}
+
 function figures(values: number[]): number[] {
   return [50, 99].map((percent) => rounded(percentile(values, percent)))
 }
@@ -152,6 +179,9 @@ try {
     ])
     rows.push([`a word on its way, ${label} (ms)`, ...figures(results.flatMap((result) => result.delays))])
   }
+  const [alone = [], together = []] = await refusals(through.port, gateway.words[2] ?? '')
+  rows.push(['refused at zero, one at a time (ms)', ...figures(alone)])
+  rows.push(['refused at zero, 100 at once (ms)', ...figures(together)])
   const directTokens = calls + 50 + streams * wordsPerStream
   await report('model-gateway', {
     title: 'Model gateway: what it adds to a call',

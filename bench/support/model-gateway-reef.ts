@@ -38,13 +38,13 @@ await migrate(postgres.ownerUrl, secret)
 const database = openDatabase({ url: loginUrl(postgres.ownerUrl, secret) })
 const slotId = newId()
 const organizationId = newId()
+/** Of an organization that has no credits. */
+const [poorSlotId, poorOrganizationId] = [newId(), newId()]
 await database.asSystem(async (trx) => {
-  await sql`insert into organizations (id, name, slug) values (${organizationId}, 'Bench', 'bench')`.execute(
-    trx,
-  )
-  await sql`insert into slots (id, driver, state, spec_version) values (${slotId}, 'fake', 'available', '1')`.execute(
-    trx,
-  )
+  await sql`insert into organizations (id, name, slug) values
+    (${organizationId}, 'Bench', 'bench'), (${poorOrganizationId}, 'Poor', 'poor')`.execute(trx)
+  await sql`insert into slots (id, driver, state, spec_version) values
+    (${slotId}, 'fake', 'available', '1'), (${poorSlotId}, 'fake', 'available', '1')`.execute(trx)
 })
 await createLedger(database).post({
   kind: 'grant',
@@ -70,10 +70,10 @@ const app = await createServer({ log: pino({ level: 'silent' }), version: 'bench
 await registerModelGateway(app, {
   secret,
   callers: {
-    findBySlot: async () => ({
-      slotId,
+    findBySlot: async (id) => ({
+      slotId: id,
       slotState: 'assigned',
-      organizationId,
+      organizationId: id === poorSlotId ? poorOrganizationId : organizationId,
       userId: null,
       instanceId: null,
       sessionId: null,
@@ -108,4 +108,6 @@ process.once('SIGTERM', async () => {
   await rm(directory, { recursive: true, force: true })
   process.exit(0)
 })
-console.log(`listening ${(app.server.address() as AddressInfo).port} ${modelKeys.of(secret, slotId)}`)
+console.log(
+  `listening ${(app.server.address() as AddressInfo).port} ${modelKeys.of(secret, slotId)} ${modelKeys.of(secret, poorSlotId)}`,
+)

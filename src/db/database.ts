@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import type { Tables } from './schema.ts'
+import { SystemDialect } from './system-dialect.ts'
 
 export type Trx = Transaction<Tables>
 
@@ -54,23 +55,23 @@ export function openDatabase(options: DatabaseOptions): Database {
   // The same goes for one that is lost between two queries of a transaction; the next query then fails by itself.
   pool.on('connect', (client) => client.on('error', () => undefined))
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  const system = new Kysely<Tables>({ dialect: new SystemDialect({ pool }) })
 
-  const withRole = <T>(
-    role: 'reef_app' | 'reef_worker',
+  const withScope = <T>(
     scope: { organizationId?: string; userId?: string },
     work: (trx: Trx) => Promise<T>,
   ): Promise<T> =>
     kysely.transaction().execute(async (trx) => {
-      await sql`select set_config('role', ${role}, true),
+      await sql`select set_config('role', 'reef_app', true),
         set_config('reef.organization_id', ${scope.organizationId ?? ''}, true),
         set_config('reef.user_id', ${scope.userId ?? ''}, true)`.execute(trx)
       return work(trx)
     })
 
   return {
-    inTenant: (organizationId, work) => withRole('reef_app', { organizationId }, work),
-    asUser: (userId, work) => withRole('reef_app', { userId }, work),
-    asSystem: (work) => withRole('reef_worker', {}, work),
+    inTenant: (organizationId, work) => withScope({ organizationId }, work),
+    asUser: (userId, work) => withScope({ userId }, work),
+    asSystem: (work) => system.transaction().execute(work),
     identity: kysely,
     ping: async () => {
       await sql`select 1`.execute(kysely)

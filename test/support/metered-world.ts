@@ -53,6 +53,8 @@ export const callEnd: ModelCallEnd = {
   finishedAt: new Date('2026-11-21T11:00:09Z'),
 }
 
+type UnreliableDatabase = Database & { broken: boolean; refused: number }
+
 interface MeterOptions {
   database?: Database
   journal?: CallJournal
@@ -74,8 +76,8 @@ export interface MeteredWorld {
   begin(call: ModelCall, meter?: Meter): Promise<AdmittedCall>
   rowOf(id: string): ReturnType<typeof findRow>
   bookOf(organizationId: string): ReturnType<typeof getBook>
-  /** The same database, as long as it is not `broken`. */
-  unreliable(): Database & { broken: boolean }
+  /** The same database, as long as it is not `broken`; counts whom it has refused. */
+  unreliable(): UnreliableDatabase
   drop(): Promise<void>
 }
 
@@ -100,6 +102,7 @@ export async function createMeteredWorld(): Promise<MeteredWorld> {
       onLost: (error) => lost.push(error),
       retryDelaysMilliseconds: [],
       laterMilliseconds: 20,
+      confirmMilliseconds: 20,
     })
     const meter = createCreditMeter({
       database,
@@ -175,13 +178,15 @@ function getBook(database: Database, organizationId: string) {
   )
 }
 
-function unreliable(database: Database): Database & { broken: boolean } {
+function unreliable(database: Database): UnreliableDatabase {
   const state = {
     ...database,
     broken: false,
+    refused: 0,
     asSystem: (async (work) => {
-      if (state.broken) throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' })
-      return database.asSystem(work)
+      if (!state.broken) return database.asSystem(work)
+      state.refused += 1
+      throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' })
     }) as Database['asSystem'],
   }
   return state

@@ -36,6 +36,8 @@ describe('the journal of model calls', () => {
     const endedCall = await world.begin(ended, meter)
     await world.begin(open, meter)
     await (await world.begin(done, meter)).settle(callEnd)
+    // What is settled is on the database's disk before it is forgotten.
+    await expect.poll(() => openCallJournal({ file, onError }).left.ended).toEqual([])
     away.broken = true
     await endedCall.settle(callEnd)
     // Nothing of this process is heard of again: it is as if it were gone.

@@ -77,11 +77,12 @@ async function holdInLedger(trx: Trx, wanted: Wanted[]): Promise<Map<PricedCall,
   const outcomes = await applyOperations(
     trx,
     wanted.map(({ one, most }) => reserveOf(one, most)),
+    { fresh: true },
   )
   const short: Wanted[] = []
   for (const [index, outcome] of outcomes.entries()) {
     const { one, most } = wanted[index] as Wanted
-    if (outcome.done) holdings.set(one, { held: heldBy(outcome) ?? most })
+    if (outcome.done) holdings.set(one, { held: most })
     else short.push({ one, most })
   }
   if (short.length > 0) await holdParts(trx, short, lastAvailable(wanted, outcomes), holdings)
@@ -106,6 +107,8 @@ async function holdParts(
   const outcomes = await applyOperations(
     trx,
     tries.map(({ one, most }) => reserveOf(one, most)),
+    // Those that were refused above have changed nothing.
+    { fresh: true },
   )
   for (const [index, { one, most }] of tries.entries())
     if (outcomes[index]?.done) holdings.set(one, { held: most })
@@ -141,11 +144,6 @@ function reserveOf({ call }: PricedCall, amount: number): Reserve {
     atLeast: amount,
     expiresAt: new Date(Date.now() + reservationSeconds * 1000),
   }
-}
-
-/** Of a replay, what was held the first time. */
-function heldBy(outcome: Extract<Outcome, { done: true }>): number | undefined {
-  return outcome.receipt.transfers[0]?.amount
 }
 
 function lastAvailable(wanted: Wanted[], outcomes: Outcome[]): Map<string, number> {

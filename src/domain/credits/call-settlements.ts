@@ -5,6 +5,7 @@ import { type SettledCall, writeSettled } from '../usage/call-store.ts'
 import type { CallJournal } from '../usage/journal.ts'
 import { abandonCalls } from './abandoned-calls.ts'
 import { recordSpend } from './budgets.ts'
+import { createCallConfirmation } from './call-confirmation.ts'
 import { spendingOf } from './call-reservations.ts'
 import { applyOperations } from './ledger-store.ts'
 
@@ -30,6 +31,8 @@ export interface CallSettlementsOptions {
   retryDelaysMilliseconds?: number[]
   /** And afterwards. */
   laterMilliseconds?: number
+  /** How long written settlements wait for being confirmed together. */
+  confirmMilliseconds?: number
 }
 
 export function createCallSettlements(options: CallSettlementsOptions): CallSettlements {
@@ -43,17 +46,29 @@ export function createCallSettlements(options: CallSettlementsOptions): CallSett
   const write = createBatched(async (settled: SettledCall[]) => {
     await database.asSystem((trx) => settleCalls(trx, settled))
     return settled
+  }, isDatabaseUnavailable)
+
+  const confirmation = createCallConfirmation({
+    database,
+    milliseconds: options.confirmMilliseconds ?? 1000,
+    onConfirmed: (settled) => journal?.closed(settled.call.id),
+    // Written already or lost with the database's machine: writing them again tells.
+    onUnsure: (settled) => {
+      later.set(settled.call.id, settled)
+      tryLater()
+    },
   })
 
   /** Answers whether it is over, one way or the other. */
   const attempt = async (settled: SettledCall, isLast: boolean): Promise<boolean> => {
     try {
       await write(settled)
+      confirmation.add(settled)
     } catch (error) {
       if (isDatabaseUnavailable(error) || !isLast) return false
       options.onLost(error, settled)
+      journal?.closed(settled.call.id)
     }
-    journal?.closed(settled.call.id)
     later.delete(settled.call.id)
     return true
   }
@@ -90,6 +105,7 @@ export function createCallSettlements(options: CallSettlementsOptions): CallSett
       stopped = true
       clearTimeout(timer)
       await running
+      await confirmation.stop()
     },
   }
 }
@@ -116,6 +132,7 @@ async function settleCalls(trx: Trx, settled: readonly SettledCall[]): Promise<v
       reservationId: call.id,
       amount: cost,
       close: true,
+      note: `${call.provider}/${call.model}`,
     })),
   )
   const refused = outcomes.find((outcome) => !outcome.done)

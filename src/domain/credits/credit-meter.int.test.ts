@@ -285,11 +285,29 @@ describe('a settlement', () => {
     await meter.settlements.stop()
   })
 
+  it('is written again when the database went away before its disk had it', async () => {
+    const organizationId = await world.organizationWith(10_000)
+    const away = world.unreliable()
+    const closed: string[] = []
+    const journal = { left: { ended: [], open: [] }, opened: () => {}, ended: () => {}, close: () => {} }
+    const meter = world.meterOf({ database: away, journal: { ...journal, closed: (id) => closed.push(id) } })
+    const call = world.newCall(organizationId)
+    const admitted = await world.begin(call, meter)
+    await admitted.settle(callEnd)
+    away.broken = true
+    await expect.poll(() => away.refused).toBeGreaterThan(0)
+    expect(closed).toEqual([])
+    away.broken = false
+    await expect.poll(() => closed).toEqual([call.id])
+    expect(await world.bookOf(organizationId)).toMatchObject({ spent: 1300, reserved: 0 })
+    await meter.settlements.stop()
+  })
+
   it('that the database refuses for good is told, and stops nobody', async () => {
     const organizationId = await world.organizationWith(10_000)
     world.lost.length = 0
     const admitted = await world.begin(world.newCall(organizationId))
-    await admitted.settle({ ...callEnd, httpStatus: Number.NaN })
+    await admitted.settle({ ...callEnd, httpStatus: 10_000_000_000 })
     expect(world.lost).toHaveLength(1)
   })
 })

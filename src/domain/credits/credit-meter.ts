@@ -1,4 +1,5 @@
 import type { Database, Trx } from '../../db/database.ts'
+import { isDatabaseUnavailable } from '../../db/unavailable.ts'
 import { createBatched } from '../usage/batch.ts'
 import { insertPending } from '../usage/call-store.ts'
 import type { CallJournal } from '../usage/journal.ts'
@@ -6,8 +7,9 @@ import type { AdmittedCall, Meter, ModelCall, RefusedCall } from '../usage/meter
 import { boundsOf, costOfCall, outputTokensFor } from './call-cost.ts'
 import { type Holding, holdForCalls, type PricedCall } from './call-reservations.ts'
 import type { CallSettlements } from './call-settlements.ts'
-import { formatCredits, microsPerCredit } from './credit.ts'
+import { formatCredits } from './credit.ts'
 import type { PriceService } from './price-service.ts'
+import type { PriceList } from './prices.ts'
 
 export interface CreditMeterOptions {
   database: Database
@@ -17,16 +19,13 @@ export interface CreditMeterOptions {
   /** Where people buy credits, or ask for them. */
   creditsUrl: string
   /**
-   * Told, after the fact, that an organization has used up its credits: what is left is of no use to any call. Must not
-   * throw. Who has more than that, and not enough for this one call, can still choose another model.
+   * Told, after the fact, that an organization has used up its credits: what is left does not pay for such a call of any
+   * model. Must not throw. Who has more than that can still choose another model.
    */
   onExhausted?: (organizationId: string, available: number) => void
 }
 
 type Waiting = { priced: PricedCall } | { free: ModelCall }
-
-/** Less than this is not worth running an instance for. */
-const uselessMicros = microsPerCredit
 
 /** Transactions at the same time; an organization's calls always take the same one, so that none waits for itself. */
 const lanesCount = 2
@@ -35,7 +34,10 @@ const lanesCount = 2
 export function createCreditMeter(options: CreditMeterOptions): Meter {
   const { database, prices, settlements, journal } = options
   const lanes = Array.from({ length: lanesCount }, () =>
-    createBatched<Waiting, Holding>((waiting) => database.asSystem((trx) => admit(trx, waiting))),
+    createBatched<Waiting, Holding>(
+      (waiting) => database.asSystem((trx) => admit(trx, waiting)),
+      isDatabaseUnavailable,
+    ),
   )
   const hold = (waiting: Waiting, call: ModelCall): Promise<Holding> => {
     const lane = lanes[laneOf(call.organizationId ?? call.slotId)] as (typeof lanes)[number]
@@ -58,7 +60,7 @@ export function createCreditMeter(options: CreditMeterOptions): Meter {
     const priced = { call, priceVersion: version, bounds: boundsOf(price, call) }
     const holding = await hold({ priced }, call)
     if ('refused' in holding) {
-      if (holding.refused === 'credits' && !holding.busy && holding.available < uselessMicros)
+      if (holding.refused === 'credits' && !holding.busy && holding.available < leastOfAll(list, call))
         options.onExhausted?.(call.organizationId, holding.available)
       return refusal(holding, priced, options.creditsUrl)
     }
@@ -104,6 +106,11 @@ async function admit(trx: Trx, waiting: Waiting[]): Promise<Holding[]> {
   return waiting.map((one) => ('free' in one ? { held: 0 } : (holdings.shift() as Holding)))
 }
 
+/** What a short answer to such a call takes at the cheapest model. */
+function leastOfAll({ models }: PriceList, call: ModelCall): number {
+  return Math.min(...Object.values(models).map((price) => boundsOf(price, call).least))
+}
+
 /** Ids end in random digits. */
 function laneOf(id: string): number {
   return Number.parseInt(id.slice(-4), 16) % lanesCount || 0
@@ -121,9 +128,9 @@ function unpriced({ provider, model }: ModelCall): RefusedCall {
 }
 
 /**
- * OpenClaw keeps away for ten minutes, and longer each time, from a provider whose 402 speaks of credits, balances or quotas,
- * and says in its own words to look at the provider's billing page. One that speaks of a usage limit and of trying again
- * in a minute is passed on in our words, and tried again soon.
+ * OpenClaw keeps away for ten minutes, and longer each time, from a provider whose 402 it takes for a billing error, and says
+ * in its own words to look at the provider's billing page. One that speaks of a usage limit it passes on as it is, and
+ * tries again with the next message; its words are shown when they speak of minutes, of seconds or of a reset.
  */
 function refusal(
   holding: Extract<Holding, { refused: string }>,
@@ -135,7 +142,7 @@ function refusal(
       admitted: false,
       kind: 'paymentRequired',
       code: 'budget_exhausted',
-      message: `Usage limit reached: ${holding.message}`,
+      message: `Usage limit reached until it resets: ${holding.message}`,
     }
   if (holding.busy)
     return {

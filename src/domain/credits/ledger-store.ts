@@ -9,10 +9,18 @@ import type { Operation } from './operation.ts'
  * Does operations of any number of organizations in the caller's transaction, in their order, and answers each. Takes the
  * organizations' books in the order of their ids, so that no two callers wait for each other in a circle; a caller that
  * locks rows of its own does so before. Whatever is answered counts only once the transaction has committed.
+ *
+ * `fresh` says that nobody can have used the keys and reservations before: nothing is looked up by them, and should one have
+ * been used after all, the database refuses the transaction.
  */
-export async function applyOperations(trx: Trx, operations: readonly Operation[]): Promise<Outcome[]> {
+export async function applyOperations(
+  trx: Trx,
+  operations: readonly Operation[],
+  { fresh = false } = {},
+): Promise<Outcome[]> {
   if (operations.length === 0) return []
   const { books, times } = await lockBooks(trx, operations)
+  if (!fresh) await findEarlier(trx, operations, books)
   const heads = new Map([...books].map(([id, book]) => [id, book.headSequence]))
   const outcomes = operations.map((operation) =>
     // `lockBooks` has one of both for each organization.
@@ -53,14 +61,24 @@ async function lockBooks(
     )
     rows = await selectBooks(trx, ids)
   }
-  const books = new Map(rows.map((row) => [row.organization_id, bookOf(row)]))
+  return {
+    books: new Map(rows.map((row) => [row.organization_id, bookOf(row)])),
+    times: new Map(rows.map((row) => [row.organization_id, row.now])),
+  }
+}
+
+/** What was done by these keys before and what these reservations hold, once the books are locked: it changes with them. */
+async function findEarlier(
+  trx: Trx,
+  operations: readonly Operation[],
+  books: Map<string, Book>,
+): Promise<void> {
   for (const transfer of await findTransfers(trx, operations)) {
     const known = (books.get(transfer.organization_id) as Book).known
     known.set(transfer.key, [...(known.get(transfer.key) ?? []), transfer])
   }
   for (const reservation of await findReservations(trx, operations))
     books.get(reservation.organization_id)?.reservations.set(reservation.id, reservation)
-  return { books, times: new Map(rows.map((row) => [row.organization_id, row.now])) }
 }
 
 type BookRow = { [account in LedgerAccount]: number } & {

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
 import type { Tables } from '../../db/schema.ts'
 import type { ModelCall, ModelCallEnd } from './meter.ts'
@@ -16,23 +16,27 @@ export interface SettledCall extends PendingCall {
   cost: number
 }
 
+/** The error code of a call whose control plane died before it could settle it. */
+export const abandonedCode = 'control_plane_lost'
+
 /**
  * One row for each call, before it is made. In this transaction nobody waits for the disk: the rows only have to survive
  * this process, not the database's machine, since a settlement writes them again whole. Said here, it costs no round trip.
  */
 export async function insertPending(trx: Trx, pending: readonly PendingCall[]): Promise<void> {
   if (pending.length === 0) return
-  const rows = pending.map((one) => ({ ...identityOf(one), outcome: 'pending' as const }))
-  await trx
-    .insertInto('model_calls')
-    .values(rows)
-    // A retry whose first answer was lost.
-    .onConflict((conflict) => conflict.column('id').doNothing())
-    .returning(sql`set_config('synchronous_commit', 'off', true)`.as('synchronous'))
-    .execute()
+  await sql`
+    insert into model_calls (${identity}, outcome)
+    select ${identity}, 'pending' from json_populate_recordset(null::model_calls, ${rowsOf(pending.map(identityOf))}::json)
+    -- A retry whose first answer was lost.
+    on conflict (id) do nothing
+    returning set_config('synchronous_commit', 'off', true)`.execute(trx)
 }
 
-/** Writes how calls ended, and answers the ids of those that nobody had settled before. Locks their rows. */
+/**
+ * Writes how calls ended, and answers the ids of those that nobody had settled before. Locks their rows. Does not wait for
+ * the disk either: whoever settles has to make sure of that.
+ */
 export async function writeSettled(trx: Trx, settled: readonly SettledCall[]): Promise<Set<string>> {
   if (settled.length === 0) return new Set()
   const rows = settled.map(({ end, cost, ...pending }) => ({
@@ -40,51 +44,51 @@ export async function writeSettled(trx: Trx, settled: readonly SettledCall[]): P
     outcome: end.outcome,
     http_status: end.httpStatus,
     error_code: end.errorCode,
-    input_tokens: end.usage?.inputTokens ?? null,
-    cached_input_tokens: end.usage?.cachedInputTokens ?? null,
-    cache_write_input_tokens: end.usage?.cacheWriteInputTokens ?? null,
-    output_tokens: end.usage?.outputTokens ?? null,
-    reasoning_tokens: end.usage?.reasoningTokens ?? null,
+    input_tokens: end.usage?.inputTokens,
+    cached_input_tokens: end.usage?.cachedInputTokens,
+    cache_write_input_tokens: end.usage?.cacheWriteInputTokens,
+    output_tokens: end.usage?.outputTokens,
+    reasoning_tokens: end.usage?.reasoningTokens,
     estimated: end.estimated,
     cost,
     first_byte_at: end.firstByteAt,
     finished_at: end.finishedAt,
   }))
-  const written = await trx
-    .insertInto('model_calls')
-    .values(rows)
-    .onConflict((conflict) =>
-      conflict
-        .column('id')
-        .doUpdateSet((row) => ({
-          outcome: row.ref('excluded.outcome'),
-          http_status: row.ref('excluded.http_status'),
-          error_code: row.ref('excluded.error_code'),
-          input_tokens: row.ref('excluded.input_tokens'),
-          cached_input_tokens: row.ref('excluded.cached_input_tokens'),
-          cache_write_input_tokens: row.ref('excluded.cache_write_input_tokens'),
-          output_tokens: row.ref('excluded.output_tokens'),
-          reasoning_tokens: row.ref('excluded.reasoning_tokens'),
-          estimated: row.ref('excluded.estimated'),
-          cost: row.ref('excluded.cost'),
-          first_byte_at: row.ref('excluded.first_byte_at'),
-          finished_at: row.ref('excluded.finished_at'),
-        }))
-        // What was given up for lost may still turn up; what was settled stays as it is.
-        .where((row) =>
-          row.or([
-            row('model_calls.outcome', '=', 'pending'),
-            row('model_calls.error_code', '=', abandonedCode),
-          ]),
-        ),
-    )
-    .returning('id')
-    .execute()
+  const { rows: written } = await sql<{ id: string }>`
+    insert into model_calls as calls (${identity}, ${ending})
+    select ${identity}, ${ending} from json_populate_recordset(null::model_calls, ${rowsOf(rows)}::json)
+    on conflict (id) do update set ${setEnding}
+    -- What was given up for lost may still turn up; what was settled stays as it is.
+    where calls.outcome = 'pending' or calls.error_code = ${abandonedCode}
+    returning id, set_config('synchronous_commit', 'off', true)`.execute(trx)
   return new Set(written.map(({ id }) => id))
 }
 
-/** The error code of a call whose control plane died before it could settle it. */
-export const abandonedCode = 'control_plane_lost'
+const identity = sql.raw(
+  'id, organization_id, user_id, instance_id, slot_id, session_id, agent_id, task_id, provider, model, protocol, ' +
+    'streamed, price_version, reserved',
+)
+const endingColumns = [
+  'outcome',
+  'http_status',
+  'error_code',
+  'input_tokens',
+  'cached_input_tokens',
+  'cache_write_input_tokens',
+  'output_tokens',
+  'reasoning_tokens',
+  'estimated',
+  'cost',
+  'first_byte_at',
+  'finished_at',
+]
+const ending = sql.raw(endingColumns.join(', '))
+const setEnding = sql.raw(endingColumns.map((column) => `${column} = excluded.${column}`).join(', '))
+
+/** One parameter, however many rows: the statement's text stays the same and cheap to plan. */
+function rowsOf(rows: readonly Partial<Selectable<Tables['model_calls']>>[]): string {
+  return JSON.stringify(rows)
+}
 
 function identityOf({ call, priceVersion, reserved }: PendingCall) {
   return {
