@@ -175,11 +175,17 @@ async function openProvider(config: Config): Promise<Payments | null> {
   })
 }
 
-async function noticesOf({ payments, events }: SellingParts): Promise<string[]> {
+async function noticesOf({ payments, events, reconciler }: SellingParts): Promise<string[]> {
   const stuck = await events.countStuck()
+  const differences = await reconciler.lastDifferences()
   return [
     ...(payments.testMode ? ['Credits are sold for pretended money: STRIPE_SECRET_KEY is a test key.'] : []),
     ...(payments.problem ? [payments.problem] : []),
     ...(stuck > 0 ? [`Payments: ${stuck} events of Stripe could not be processed. See the log.`] : []),
+    ...(differences.length > 0
+      ? [
+          `Payments: the last reconciliation found ${differences.length} differences. Run: reef payments reconcile`,
+        ]
+      : []),
   ]
 }

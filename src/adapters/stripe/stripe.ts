@@ -118,6 +118,8 @@ async function openCheckout(
         ...(order.saveCard ? { setup_future_usage: 'off_session' as const } : {}),
       },
       metadata,
+      // What is paid has to be what was offered, in its currency.
+      adaptive_pricing: { enabled: false },
       success_url: order.urls.success,
       cancel_url: order.urls.cancel,
     },

@@ -81,6 +81,8 @@ create table payment_disputes (
   credits bigint not null check (credits >= 0),
   frozen bigint not null default 0 check (frozen >= 0),
   taken bigint not null default 0 check (taken >= 0),
+  -- What had been used when it was lost, which stays the operator's loss even if it is won after all.
+  written_off bigint not null default 0 check (written_off >= 0),
   reason text,
   due_at timestamptz,
   created_at timestamptz not null default now(),

@@ -74,6 +74,7 @@ export interface PaymentDisputesTable {
   credits: number
   frozen: Generated<number>
   taken: Generated<number>
+  written_off: Generated<number>
   reason: string | null
   due_at: Date | null
   created_at: Generated<Date>

@@ -76,19 +76,35 @@ export function createCheckouts(deps: CheckoutsDeps): Checkouts {
       return id
     })
 
+  /** Nobody was shown where to pay it. */
+  const giveUp = (paymentId: string) =>
+    database.asSystem((trx) =>
+      trx
+        .updateTable('payments')
+        .set({ state: 'expired', look_at: null, version: sql<number>`version + 1` })
+        .where('id', '=', paymentId)
+        .where('state', '=', 'open')
+        .execute(),
+    )
+
   const openFor = async (principal: Principal, request: CheckoutRequest, customerId: string) => {
     const pack = getPack(deps.offer, request.pack)
     const paymentId = await insert(principal, pack, customerId)
-    const { checkoutId, url } = await payments.openCheckout({
-      paymentId,
-      organizationId: principal.organizationId,
-      customerId,
-      name: pack.name,
-      amountCents: pack.priceCents,
-      currency: deps.offer.currency,
-      saveCard: request.saveCard,
-      urls: deps.returnUrls(paymentId),
-    })
+    const { checkoutId, url } = await payments
+      .openCheckout({
+        paymentId,
+        organizationId: principal.organizationId,
+        customerId,
+        name: pack.name,
+        amountCents: pack.priceCents,
+        currency: deps.offer.currency,
+        saveCard: request.saveCard,
+        urls: deps.returnUrls(paymentId),
+      })
+      .catch(async (error) => {
+        await giveUp(paymentId)
+        throw error
+      })
     await database.asSystem((trx) =>
       trx
         .updateTable('payments')

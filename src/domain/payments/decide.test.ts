@@ -76,6 +76,7 @@ const knownDispute = (more: Partial<DisputeRow>): DisputeRow => ({
   credits: 1_000,
   frozen: 700,
   taken: 0,
+  written_off: 0,
   reason: null,
   due_at: null,
   created_at: earlier,

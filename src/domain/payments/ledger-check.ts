@@ -19,7 +19,7 @@ export async function compareLedger(database: Database, from: Date): Promise<str
           case when state = 'paid' then credits else 0 end
             - coalesce((select sum(refunds.credits - case when refunds.state = 'returned' then refunds.taken else 0 end)
                 from payment_refunds refunds where refunds.payment_id = changed.id), 0)
-            - coalesce((select sum(case when disputes.state = 'lost' then disputes.credits else 0 end)
+            - coalesce((select sum(case when disputes.state = 'lost' then disputes.credits else disputes.written_off end)
                 from payment_disputes disputes where disputes.payment_id = changed.id), 0)
             - coalesce((select sum(case when disputes.state = 'open' then disputes.frozen else 0 end)
                 from payment_disputes disputes where disputes.payment_id = changed.id), 0) as expected,

@@ -9,7 +9,6 @@ import {
   expire,
   failRefund,
   payByBank,
-  paySession,
   refund,
   settleBank,
 } from '../../../test/support/fake-stripe/money.ts'
@@ -18,13 +17,14 @@ import {
   balancesOf,
   buy,
   createTestSelling,
+  hearOf,
+  spend,
   type TestSelling,
 } from '../../../test/support/fake-stripe/selling.ts'
 import { get } from '../../../test/support/fake-stripe/state.ts'
 import { openLog } from '../../telemetry/log.ts'
 import type { Principal } from '../accounts/principal.ts'
-import { createLedger } from '../credits/ledger.ts'
-import { lookAtDue } from './worker.ts'
+import { lookAtDue } from './looks.ts'
 
 let database: TestDatabase
 let fake: FakeStripe
@@ -58,32 +58,17 @@ beforeEach(async () => {
 const balances = () => balancesOf(database, principal.organizationId)
 const operator = () => ({ operatorUserId: principal.userId })
 
-/** Whatever Stripe has to tell reaches one of the two and is processed by it. */
-async function hearOf(plane: TestSelling = selling): Promise<void> {
-  for (const event of toProviderEvents(fake.deliveries.waiting))
-    if (plane.payments.isHandled(event.type)) await plane.events.store(event, 'webhook')
-  fake.deliveries.drop()
-  await plane.events.processDue()
-}
+const hear = (plane = selling) => hearOf(fake, plane)
 
 async function bought(order?: Parameters<typeof buy>[3]): Promise<{ paymentId: string; intentId: string }> {
   const purchase = await buy(selling, fake, principal, order)
-  await hearOf()
+  await hear()
   return purchase
 }
 
 const intentOf = (id: string) => get(fake.state.intents, id, 'payment_intent')
 
-async function use(amount: number): Promise<void> {
-  await createLedger(database).post({
-    kind: 'settle',
-    organizationId: principal.organizationId,
-    key: crypto.randomUUID(),
-    reservationId: crypto.randomUUID(),
-    amount,
-    close: true,
-  })
-}
+const use = (amount: number) => spend(database, principal.organizationId, amount)
 
 const paymentsOf = () =>
   database.asSystem((trx) =>
@@ -91,7 +76,7 @@ const paymentsOf = () =>
       .selectFrom('payments')
       .selectAll()
       .where('organization_id', '=', principal.organizationId)
-      .orderBy('created_at')
+      .orderBy('id')
       .execute(),
   )
 
@@ -110,11 +95,11 @@ describe('a purchase', () => {
       const session = fake.sessionAt(url)
       const before = await balances()
       payByBank(fake.state, session)
-      await hearOf()
+      await hear()
       expect((await paymentsOf()).at(-1)).toMatchObject({ state: 'processing' })
       expect(await balances()).toEqual(before)
       settleBank(fake.state, session, arrives)
-      await hearOf()
+      await hear()
       expect((await paymentsOf()).at(-1)).toMatchObject({ state: arrives ? 'paid' : 'failed' })
     }
     expect(await balances()).toMatchObject({ available: thousand })
@@ -123,7 +108,7 @@ describe('a purchase', () => {
   it('that nobody finished expires', async () => {
     const { url } = await selling.checkouts.open(principal, { pack: '1000', saveCard: false })
     expire(fake.state, fake.sessionAt(url))
-    await hearOf()
+    await hear()
     expect(await paymentsOf()).toMatchObject([{ state: 'expired', look_at: null }])
   })
 
@@ -160,7 +145,7 @@ describe('a purchase', () => {
       { match: /^GET \/v1\/payment_intents/, kind: 'broken', times: 3 },
       { match: /^GET \/v1\/payment_intents/, kind: 'rateLimited', times: 3 },
     )
-    await hearOf()
+    await hear()
     const unprocessed = await database.asSystem((trx) =>
       trx.selectFrom('stripe_events').select('failure').where('failure', 'is not', null).execute(),
     )
@@ -177,7 +162,7 @@ describe('a purchase', () => {
     const copy = { ...intentOf(intentId), id: 'pi_stranger', metadata: {} }
     fake.state.intents.set(copy.id, copy)
     fake.state.emit('payment_intent.succeeded', copy)
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: thousand })
     fake.state.intents.delete(copy.id)
   })
@@ -199,7 +184,7 @@ describe('a refund by an operator', () => {
     await use(250_000_000)
     const record = await selling.refunds.refund(paymentId, { force: false, ...operator() })
     expect(record.refunds).toMatchObject([{ state: 'made', amount_cents: 750, credits: 750_000_000 }])
-    await hearOf(other)
+    await hear(other)
     expect(await balances()).toMatchObject({ available: 0, refunded: 750_000_000, spent: 250_000_000 })
     expect(
       get(fake.state.charges, intentOf(intentId).latest_charge as string, 'charge').amount_refunded,
@@ -229,7 +214,7 @@ describe('a refund by an operator', () => {
     fake.troubles.length = 0
     clock.advance(61_000)
     await Promise.all([selling.refunds.resumeRequested(), other.refunds.resumeRequested()])
-    await hearOf()
+    await hear()
     const made = [...fake.state.refunds.values()].filter((one) => one.payment_intent === intentId)
     expect(made).toHaveLength(1)
     expect(await balances()).toMatchObject({ available: 700_000_000, refunded: 300_000_000 })
@@ -243,7 +228,7 @@ describe('a refund by an operator', () => {
       selling.refunds.refund(paymentId, { amountCents: 500, force: false, ...operator() }),
     ).rejects.toMatchObject({ code: 'payment_refused' })
     expect(await balances()).toMatchObject({ available: thousand })
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: 100_000_000 })
   })
 
@@ -252,7 +237,7 @@ describe('a refund by an operator', () => {
     await selling.refunds.refund(paymentId, { amountCents: 500, force: false, ...operator() })
     const made = [...fake.state.refunds.values()].at(-1)
     if (made) failRefund(fake.state, made)
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: thousand })
     expect(await selling.sync.sync(paymentId)).toMatchObject({ refunds: [{ state: 'returned' }] })
   })
@@ -275,129 +260,54 @@ describe('a dispute', () => {
     const { intentId } = await bought()
     await use(300_000_000)
     const made = dispute(fake.state, intentOf(intentId))
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: 0, frozen: 700_000_000 })
     changeDispute(fake.state, made, 'won')
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: 700_000_000, frozen: 0 })
   })
 
   it('takes nothing while it is only an inquiry', async () => {
     const { intentId } = await bought()
     const made = dispute(fake.state, intentOf(intentId), { status: 'warning_needs_response' })
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: thousand, frozen: 0 })
     changeDispute(fake.state, made, 'warning_closed')
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: thousand, frozen: 0 })
   })
 
   it('that is lost and won after all gives back what it took', async () => {
     const { intentId } = await bought()
     const made = dispute(fake.state, intentOf(intentId), { amount: 1_000 })
-    await hearOf()
+    await hear()
     changeDispute(fake.state, made, 'lost')
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: 0, refunded: thousand })
     changeDispute(fake.state, made, 'won')
-    await hearOf()
+    await hear()
     expect(await balances()).toMatchObject({ available: thousand })
+  })
+
+  it('that is lost and won after all leaves what had been used written off, and nothing to explain', async () => {
+    const { intentId } = await bought()
+    await use(400_000_000)
+    const made = dispute(fake.state, intentOf(intentId), { amount: 1_000 })
+    for (const status of ['lost', 'won'] as const) {
+      changeDispute(fake.state, made, status)
+      await hear()
+    }
+    expect(await balances()).toMatchObject({ available: 600_000_000, written_off: 400_000_000 })
+    clock.advance(1_000)
+    expect((await selling.reconciler.run()).differences).toEqual([])
   })
 
   it('keeps the operator from refunding the same money', async () => {
     const { paymentId, intentId } = await bought()
     dispute(fake.state, intentOf(intentId))
-    await hearOf()
+    await hear()
     await expect(selling.refunds.refund(paymentId, { force: true, ...operator() })).rejects.toMatchObject({
       code: 'payment_disputed',
-    })
-  })
-})
-
-describe('reconciliation', () => {
-  it('finds what was never delivered, posts it, and has nothing to say the next time', async () => {
-    const { intentId } = await buy(selling, fake, principal)
-    refund(fake.state, intentOf(intentId), { amount: 200 })
-    dispute(fake.state, intentOf(intentId), { amount: 300 })
-    fake.deliveries.drop()
-    const report = await selling.reconciler.run()
-    expect(report.events.missed).toBeGreaterThanOrEqual(4)
-    expect(report.differences).toEqual([])
-    expect(await balances()).toMatchObject({
-      available: 500_000_000,
-      frozen: 300_000_000,
-      refunded: 200_000_000,
-    })
-    clock.advance(1_000)
-    expect(await other.reconciler.run()).toMatchObject({
-      events: { missed: 0, unprocessed: 0 },
-      payments: { repaired: 0 },
-      refunds: { repaired: 0 },
-      disputes: { repaired: 0 },
-    })
-  })
-
-  it('finds what even Stripe’s events no longer tell', async () => {
-    const { intentId } = await buy(selling, fake, principal)
-    refund(fake.state, intentOf(intentId), { amount: 200 })
-    fake.deliveries.drop()
-    fake.state.events.clear()
-    clock.advance(1_000)
-    const report = await selling.reconciler.run()
-    expect(report).toMatchObject({ events: { missed: 0 }, payments: { repaired: 1 }, differences: [] })
-    expect(await balances()).toMatchObject({ available: 800_000_000, refunded: 200_000_000 })
-  })
-
-  it('goes through every page of Stripe’s lists', async () => {
-    const { paymentId, intentId } = await bought()
-    for (let count = 0; count < 230; count += 1) fake.state.emit('charge.refunded', intentOf(intentId))
-    fake.deliveries.drop()
-    clock.advance(1_000)
-    const report = await selling.reconciler.run()
-    expect(report.events.missed).toBe(230)
-    expect((await selling.sync.sync(paymentId))?.payment.state).toBe('paid')
-    expect(await balances()).toMatchObject({ available: thousand })
-  })
-
-  it('says which payment was paid otherwise than asked, and gives no credits for it', async () => {
-    const { url, paymentId } = await selling.checkouts.open(principal, { pack: '1000', saveCard: false })
-    const session = fake.sessionAt(url)
-    session.amount_total = 1
-    expect(paySession(fake.state, session, '4242424242424242')).toBeNull()
-    await hearOf()
-    clock.advance(1_000)
-    const report = await selling.reconciler.run()
-    expect(report.differences).toEqual([
-      expect.stringContaining(`Payment ${paymentId}: 0.01 USD was paid instead`),
-    ])
-    expect(await balances()).toMatchObject({ available: 0 })
-    await database.asSystem((trx) =>
-      trx.updateTable('payments').set({ problem: null }).where('id', '=', paymentId).execute(),
-    )
-  })
-
-  it('finds credits of a payment that somebody else has moved', async () => {
-    const { paymentId } = await bought()
-    await createLedger(database).post({
-      kind: 'refund',
-      organizationId: principal.organizationId,
-      key: 'by hand',
-      amount: 1_000_000,
-      reference: paymentId,
-    })
-    clock.advance(1_000)
-    const { differences } = await selling.reconciler.run()
-    expect(differences).toContain(
-      `Payment ${paymentId} should stand for 1,000 credits, and the ledger has 999 for it.`,
-    )
-  })
-
-  it('is done by one control plane at a time', async () => {
-    clock.advance(1_000)
-    const results = await Promise.allSettled([selling.reconciler.run(), other.reconciler.run()])
-    expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
-    expect(results.find((result) => result.status === 'rejected')).toMatchObject({
-      reason: { code: 'reconciliation_running' },
     })
   })
 })

@@ -28,6 +28,8 @@ export interface Reconciler {
   run(): Promise<ReconciliationReport>
   /** When the last one was a day ago. */
   runIfDue(): Promise<void>
+  /** Of the last one. */
+  lastDifferences(): Promise<string[]>
 }
 
 export interface ReconcilerDeps {
@@ -68,7 +70,23 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     runIfDue: async () => {
       if (await isDue(deps.database, clock.now())) await run()
     },
+    lastDifferences: () => findLastDifferences(deps.database),
   }
+}
+
+async function findLastDifferences(database: Database): Promise<string[]> {
+  const last = await database.asSystem((trx) =>
+    trx
+      .selectFrom('payment_reconciliations')
+      .select('report')
+      .where('finished_at', 'is not', null)
+      .where('failure', 'is', null)
+      .orderBy('until_at', 'desc')
+      .limit(1)
+      .executeTakeFirst(),
+  )
+  // Written by `run` above.
+  return (last?.report as ReconciliationReport | undefined)?.differences ?? []
 }
 
 async function isDue(database: Database, now: Date): Promise<boolean> {

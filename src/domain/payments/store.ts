@@ -133,11 +133,13 @@ async function writeDispute(
   receipt: Receipt | undefined,
 ): Promise<void> {
   const moved = movedOutOf(receipt)
+  const lost = operation?.kind === 'forfeit' ? credits - moved.available - moved.frozen : 0
   const changed = {
     state: facts.state,
     turn,
     frozen: operation?.kind === 'freeze' ? moved.available : 0,
     taken: operation?.kind === 'forfeit' ? moved.available + moved.frozen : 0,
+    written_off: (known?.written_off ?? 0) + lost,
     reason: facts.reason,
     due_at: facts.dueAt,
     updated_at: new Date(),

@@ -4,17 +4,17 @@ import { createPerson } from '../../../test/support/control-plane.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { type FakeStripe, startFakeStripe } from '../../../test/support/fake-stripe/fake-stripe.ts'
 import { cards, detach } from '../../../test/support/fake-stripe/money.ts'
-import { toProviderEvents } from '../../../test/support/fake-stripe/provider-events.ts'
 import {
   balancesOf,
   buy,
   createTestSelling,
+  hearOf,
+  spend,
   type TestSelling,
 } from '../../../test/support/fake-stripe/selling.ts'
 import { openLog } from '../../telemetry/log.ts'
 import type { Principal } from '../accounts/principal.ts'
-import { createLedger } from '../credits/ledger.ts'
-import { lookAtDue } from './worker.ts'
+import { lookAtDue } from './looks.ts'
 
 let database: TestDatabase
 let fake: FakeStripe
@@ -55,14 +55,7 @@ async function low(
   const { organizationId } = principal
   await buy(planes[0], fake, principal, { card, saveCard: true })
   await hear()
-  await createLedger(database).post({
-    kind: 'settle',
-    organizationId,
-    key: 'use',
-    reservationId: crypto.randomUUID(),
-    amount: 1_000_000_000 - (settings.left ?? hundred),
-    close: true,
-  })
+  await spend(database, principal.organizationId, 1_000_000_000 - (settings.left ?? hundred))
   await database.asSystem((trx) =>
     trx
       .insertInto('auto_top_ups')
@@ -80,12 +73,7 @@ async function low(
   )
 }
 
-async function hear(): Promise<void> {
-  for (const event of toProviderEvents(fake.deliveries.waiting))
-    if (planes[1].payments.isHandled(event.type)) await planes[1].events.store(event, 'webhook')
-  fake.deliveries.drop()
-  await planes[1].events.processDue()
-}
+const hear = () => hearOf(fake, planes[1])
 
 const run = () => planes[0].topUps.run(principal.organizationId)
 const available = async () => (await balancesOf(database, principal.organizationId)).available
@@ -96,7 +84,7 @@ const topUps = () =>
       .selectAll()
       .where('organization_id', '=', principal.organizationId)
       .where('kind', '=', 'auto_top_up')
-      .orderBy('created_at')
+      .orderBy('id')
       .execute(),
   )
 const settings = () =>
@@ -180,14 +168,7 @@ describe('auto top-up', () => {
     await low(cards.good, { monthlyLimitCents: 900 })
     await run()
     expect(await available()).toBe(6 * hundred)
-    await createLedger(database).post({
-      kind: 'settle',
-      organizationId: principal.organizationId,
-      key: 'more use',
-      reservationId: crypto.randomUUID(),
-      amount: 6 * hundred,
-      close: true,
-    })
+    await spend(database, principal.organizationId, 6 * hundred)
     for (let round = 0; round < 3; round += 1) {
       clock.advance(2 * minute)
       await run()

@@ -7,7 +7,7 @@ import { formatCredits } from '../credits/credit.ts'
 import type { Offer } from './packs.ts'
 import type { PaymentRow } from './payment.ts'
 import type { Payments } from './payments.ts'
-import { nextLook, type PaymentSync } from './sync.ts'
+import type { PaymentSync } from './sync.ts'
 import { type AutoTopUpRow, afterFailure, decideTopUp, topUpPauseMilliseconds } from './top-up.ts'
 
 /** Buys packs with saved cards when credits run low. Any number of control planes may do so. */
@@ -280,27 +280,4 @@ export async function settleTopUp(
     .set({ failures: after.failures, enabled: after.enabled, due_at: after.dueAt, problem: after.problem })
     .execute()
   await deps.alert(trx, { organizationId: payment.organization_id, message: after.problem })
-}
-
-/** What is left of payments whose answer was lost, or of which no event told. */
-export async function claimToLookAt(database: Database, now: Date): Promise<PaymentRow[]> {
-  return database.asSystem(async (trx) => {
-    const due = await trx
-      .selectFrom('payments')
-      .selectAll()
-      .where('look_at', '<=', now)
-      .orderBy('look_at')
-      .limit(20)
-      .forUpdate()
-      .skipLocked()
-      .execute()
-    // Should whoever looks die, it is due again.
-    for (const payment of due)
-      await trx
-        .updateTable('payments')
-        .set({ look_at: nextLook(payment, now) })
-        .where('id', '=', payment.id)
-        .execute()
-    return due
-  })
 }

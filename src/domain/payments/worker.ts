@@ -4,11 +4,11 @@ import type { Listener } from '../../db/listen.ts'
 import { repeatable } from '../../repeatable.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { ProviderEvents } from './events.ts'
-import type { PaymentRow } from './payment.ts'
+import { lookAtDue } from './looks.ts'
 import type { Reconciler } from './reconcile.ts'
 import type { Refunds } from './refunds.ts'
 import type { PaymentSync } from './sync.ts'
-import { claimToLookAt, type TopUps } from './top-ups.ts'
+import type { TopUps } from './top-ups.ts'
 
 /** What goes on in the background: events, cards to charge, answers that were lost, the daily reconciliation. */
 export interface PaymentWorker {
@@ -31,8 +31,7 @@ export interface PaymentWorkerDeps {
   lookSeconds?: number
 }
 
-/** Of a checkout whose page was never made, since Reef died before it could be shown. */
-const unopenedMilliseconds = 3_600_000
+const stopMilliseconds = 3_000
 const reconcileLookSeconds = 600
 
 export function createPaymentWorker(deps: PaymentWorkerDeps): PaymentWorker {
@@ -50,6 +49,8 @@ export function createPaymentWorker(deps: PaymentWorkerDeps): PaymentWorker {
     }),
     reconcile: repeatable(log, 'payments were not reconciled', async () => {
       await deps.reconciler.runIfDue()
+      const differences = await deps.reconciler.lastDifferences()
+      if (differences.length > 0) log.error({ differences }, 'payments differ from Stripe’s')
       await events.removeOld()
     }),
   }
@@ -76,34 +77,9 @@ export function createPaymentWorker(deps: PaymentWorkerDeps): PaymentWorker {
     stop: async () => {
       unsubscribe?.()
       for (const timer of timers) clearInterval(timer)
-      await Promise.all(Object.values(loops).map((loop) => loop.end()))
+      // What Stripe has not answered by then is asked again after the next start.
+      const patience = new Promise((done) => setTimeout(done, stopMilliseconds).unref())
+      await Promise.race([Promise.all(Object.values(loops).map((loop) => loop.end())), patience])
     },
   }
-}
-
-/** Payments of which nothing was heard for a while, for example since no webhook is set up. */
-export async function lookAtDue(
-  deps: Pick<PaymentWorkerDeps, 'database' | 'topUps' | 'sync' | 'clock' | 'log'>,
-) {
-  for (const payment of await claimToLookAt(deps.database, deps.clock.now()))
-    await lookAt(deps, payment).catch((error) =>
-      deps.log.warn({ err: error, paymentId: payment.id }, 'a payment could not be looked at'),
-    )
-}
-
-async function lookAt(
-  { database, topUps, sync, clock }: Parameters<typeof lookAtDue>[0],
-  payment: PaymentRow,
-): Promise<void> {
-  if (payment.checkout_id || payment.intent_id) await sync.sync(payment.id)
-  else if (payment.kind === 'auto_top_up') await topUps.resume(payment)
-  else if (clock.now().getTime() - payment.created_at.getTime() > unopenedMilliseconds)
-    await database.asSystem((trx) =>
-      trx
-        .updateTable('payments')
-        .set({ state: 'expired', look_at: null, version: payment.version + 1 })
-        .where('id', '=', payment.id)
-        .where('version', '=', payment.version)
-        .execute(),
-    )
 }

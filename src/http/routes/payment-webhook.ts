@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import type { Clock } from '../../clock.ts'
 import type { ProviderEvents } from '../../domain/payments/events.ts'
@@ -18,7 +19,7 @@ export interface PaymentWebhookDeps {
 
 /** Events carry one object each; the largest are some ten kilobytes. */
 const bodyBytesMax = 512 * 1024
-/** Deliveries of one address that nobody signed, before it is heard no more for the rest of the minute. */
+/** Deliveries of one address that nobody signed, before each is only told to wait. */
 const refusedPerMinuteMax = 60
 
 /** Where Stripe delivers events: no caller to authenticate but a signature over exactly the bytes that came. */
@@ -27,6 +28,19 @@ export async function registerPaymentWebhook(
   { selling, clock }: PaymentWebhookDeps,
 ): Promise<void> {
   const refused = new RateLimiterMemory({ points: refusedPerMinuteMax, duration: 60 })
+
+  /** What is signed is never turned away, whoever else calls from its address. */
+  const readEvent = async (payments: Pick<Payments, 'readEvent'>, request: FastifyRequest) => {
+    const { 'stripe-signature': signature } = request.headers
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+    try {
+      return payments.readEvent(body, typeof signature === 'string' ? signature : undefined, clock.now())
+    } catch (error) {
+      const { consumedPoints, msBeforeNext } = await refused.penalty(request.ip)
+      throw consumedPoints > refusedPerMinuteMax ? tooManyRefused(msBeforeNext) : error
+    }
+  }
+
   await app.register(async (scope: Server) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: bodyBytesMax }, (_request, body, done) =>
@@ -37,21 +51,7 @@ export async function registerPaymentWebhook(
       { bodyLimit: bodyBytesMax, schema: { hide: true } },
       async (request) => {
         if (!selling) throw notFound('nothing is sold here')
-        const tries = await refused.get(request.ip)
-        if (tries !== null && tries.consumedPoints >= refusedPerMinuteMax)
-          throw tooManyRefused(tries.msBeforeNext)
-        const { 'stripe-signature': signature } = request.headers
-        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-        const event = await verify(() =>
-          selling.payments.readEvent(
-            body,
-            typeof signature === 'string' ? signature : undefined,
-            clock.now(),
-          ),
-        ).catch(async (error) => {
-          await refused.penalty(request.ip)
-          throw error
-        })
+        const event = await readEvent(selling.payments, request)
         // Acknowledged once it is stored: nothing that comes after can lose it.
         if (selling.payments.isHandled(event.type) && (await selling.events.store(event, 'webhook')))
           selling.worker.kick()
@@ -59,10 +59,6 @@ export async function registerPaymentWebhook(
       },
     )
   })
-}
-
-async function verify<T>(read: () => T): Promise<T> {
-  return read()
 }
 
 function tooManyRefused(milliseconds: number): ReefError {

@@ -291,6 +291,9 @@ describe('with Stripe', () => {
       { error: { code: 'payments_unavailable' } },
     ])
     expect(answer.headers.get('retry-after')).toBe('60')
+    expect((await owner.call<Overview>('GET', '/api/payments')).payments).toMatchObject([
+      { state: 'expired' },
+    ])
   })
 
   it('lets an operator refund, and nobody else', async () => {
@@ -318,7 +321,7 @@ describe('with Stripe', () => {
 })
 
 describe('an address that keeps forging', () => {
-  it('is heard no more for a while', async () => {
+  it('is told to wait, and what Stripe signed still gets through from there', async () => {
     const fake = await startFakeStripe()
     const app = await startTestApp({ environment: fake.environment })
     const forge = () =>
@@ -331,6 +334,10 @@ describe('an address that keeps forging', () => {
     for (let count = 0; count < 62; count += 1) statuses.push((await forge()).status)
     expect(statuses.slice(0, 60)).toEqual(Array.from({ length: 60 }, () => 400))
     expect(statuses.slice(60)).toEqual([429, 429])
+    fake.deliveries.endpoint = `${app.url}${webhookPath}`
+    fake.deliveries.held = true
+    fake.state.emit('customer.updated', { id: 'cus_of_nobody', object: 'customer' })
+    expect(await fake.deliveries.send(fake.deliveries.waiting[0] as StripeEvent)).toBe(200)
     await app.end()
     await fake.close()
   })

@@ -3,14 +3,17 @@ import { type Clock, systemClock } from '../../../src/clock.ts'
 import { type Database, openDatabase } from '../../../src/db/database.ts'
 import { openListener } from '../../../src/db/listen.ts'
 import type { Principal } from '../../../src/domain/accounts/principal.ts'
+import { createLedger } from '../../../src/domain/credits/ledger.ts'
 import { parsePacks } from '../../../src/domain/payments/packs.ts'
 import { registerPaymentWebhook } from '../../../src/http/routes/payment-webhook.ts'
 import { createServer, type Server } from '../../../src/http/server.ts'
+import { newId } from '../../../src/ids.ts'
 import { createSelling, type SellingParts } from '../../../src/payments.ts'
 import { openLog } from '../../../src/telemetry/log.ts'
 import type { TestDatabase } from '../database.ts'
 import type { FakeStripe } from './fake-stripe.ts'
 import { paySession } from './money.ts'
+import { toProviderEvents } from './provider-events.ts'
 
 /** One control plane's part that sells, without the rest of it; several may share a database. */
 export interface TestSelling extends SellingParts {
@@ -21,11 +24,12 @@ export interface TestSelling extends SellingParts {
 }
 
 export async function createTestSelling(
-  fake: FakeStripe,
-  database: TestDatabase,
-  options: { clock?: Clock; webhookSecrets?: string[] } = {},
+  fake: Pick<FakeStripe, 'url' | 'secretKey' | 'webhookSecret'>,
+  database: Pick<TestDatabase, 'loginUrl'>,
+  options: { clock?: Clock; wrap?: (database: Database) => Database } = {},
 ): Promise<TestSelling> {
-  const own = openDatabase({ url: database.loginUrl, connectionsMax: 10 })
+  const opened = openDatabase({ url: database.loginUrl, connectionsMax: 10 })
+  const own = options.wrap?.(opened) ?? opened
   const listener = openListener({ url: database.loginUrl })
   const clock = options.clock ?? systemClock
   const parts = createSelling({
@@ -37,7 +41,7 @@ export async function createTestSelling(
     offer: { packs: parsePacks('500=5,1000=10,10400=100') ?? [], currency: 'usd' },
     payments: openStripe({
       secretKey: fake.secretKey,
-      webhookSecrets: options.webhookSecrets ?? [fake.webhookSecret],
+      webhookSecrets: [fake.webhookSecret],
       apiBase: fake.url,
     }),
   })
@@ -72,6 +76,26 @@ export async function buy(
   const problem = paySession(fake.state, session, order.card ?? '4242424242424242')
   if (problem !== null) throw new Error(problem)
   return { paymentId, intentId: session.payment_intent as string }
+}
+
+/** Whatever Stripe has to tell reaches this control plane and is processed by it. */
+export async function hearOf(fake: FakeStripe, plane: TestSelling): Promise<void> {
+  for (const event of toProviderEvents(fake.deliveries.waiting))
+    if (plane.payments.isHandled(event.type)) await plane.events.store(event, 'webhook')
+  fake.deliveries.drop()
+  await plane.events.processDue()
+}
+
+/** Uses credits up. */
+export async function spend(database: Database, organizationId: string, amount: number): Promise<void> {
+  await createLedger(database).post({
+    kind: 'settle',
+    organizationId,
+    key: newId(),
+    reservationId: newId(),
+    amount,
+    close: true,
+  })
 }
 
 /** An organization's balances, with those that are zero. */
