@@ -44,7 +44,9 @@ ${sections.join('\n\n')}
 function leaves(command: Command, prefix = 'reef'): { name: string; command: Command }[] {
   return command.commands.flatMap((child) => {
     const name = `${prefix} ${child.name()}`
-    return child.commands.length > 0 ? leaves(child, name) : [{ name, command: child }]
+    // One that has subcommands and options of its own does something by itself too.
+    const own = child.commands.length === 0 || child.options.length > 0 ? [{ name, command: child }] : []
+    return [...own, ...leaves(child, name)]
   })
 }
 

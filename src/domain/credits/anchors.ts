@@ -106,32 +106,59 @@ export type FoundAnchor =
   | { number: number; heads: ChainHead[]; problem?: undefined }
   | { number: number; problem: string }
 
+/** Files that are read at the same time: stores far away take long for each. */
+const readAtOnce = 32
+
 /** All anchors in order, from wherever they are, each checked for itself and against the one before it. */
-export async function* readAnchors({ database, signer, stores }: AnchorsDeps): AsyncIterable<FoundAnchor> {
-  const last = Math.max(await lastInDatabase(database), ...(await Promise.all(stores.map(lastInStore))))
+export async function* readAnchors(deps: AnchorsDeps): AsyncIterable<FoundAnchor> {
+  const { database, signer, stores } = deps
+  const last = await lastInDatabase(database)
   let previous: string | null = null
-  for (let number = 1; number <= last; number++) {
-    const row = await database.asSystem((trx) =>
-      trx
-        .selectFrom('ledger_anchors')
-        .select(['sha256', 'content'])
-        .where('number', '=', number)
-        .executeTakeFirst(),
-    )
-    const file = row?.content ?? (await readFirst(stores, anchorKey(number)))
-    if (file === undefined) {
-      yield { number, problem: `it is missing from ${stores.map((store) => store.name).join(' and ')}` }
-      previous = row?.sha256.toString('hex') ?? null
-      continue
+  for (let first = 1; first <= last; first += readAtOnce)
+    for (const { number, expected, file } of await readSome(
+      deps,
+      first,
+      Math.min(last, first + readAtOnce - 1),
+    )) {
+      if (file === undefined) {
+        yield { number, problem: `it is missing from ${stores.map((store) => store.name).join(' and ')}` }
+        previous = expected?.toString('hex') ?? null
+      } else {
+        yield checkAnchor(file, { number, previous, expected, signer })
+        previous = sumOfFile(file).toString('hex')
+      }
     }
-    const sum = sumOfFile(file)
-    yield checkAnchor(file, { number, previous, expected: row?.sha256, signer })
-    previous = sum.toString('hex')
-  }
+  const strangers = await filesAfter(last, stores)
+  // Asked again after that, since every file has its row first: one that was made meanwhile is no stranger.
+  const newest = await lastInDatabase(database)
+  for (const number of strangers.filter((one) => one > newest))
+    yield { number, problem: 'the database knows nothing of it' }
+}
+
+/** From the first to the last number, with what the database says that each file's sum is. */
+async function readSome({ database, stores }: AnchorsDeps, first: number, last: number) {
+  const rows = await database.asSystem((trx) =>
+    trx
+      .selectFrom('ledger_anchors')
+      .select(['number', 'sha256', 'content'])
+      .where('number', '>=', first)
+      .where('number', '<=', last)
+      .execute(),
+  )
+  const known = new Map(rows.map((row) => [row.number, row]))
+  return Promise.all(
+    Array.from({ length: last - first + 1 }, async (_, index) => {
+      const number = first + index
+      const row = known.get(number)
+      const file = row?.content ?? (await readFirst(stores, anchorKey(number)))
+      return { number, expected: row?.sha256, file }
+    }),
+  )
 }
 
 interface Expected {
   number: number
+  /** The sum of the one before it. */
   previous: string | null
   /** What the database says that its sum is. */
   expected: Buffer | undefined
@@ -162,10 +189,17 @@ async function lastInDatabase(database: Database): Promise<number> {
   return last ?? 0
 }
 
-async function lastInStore(store: BlobStore): Promise<number> {
-  let last = 0
-  for await (const { key } of store.list(anchorsPrefix)) last = Math.max(last, numberOfKey(key) ?? 0)
-  return last
+const filesMax = 100
+
+/** Numbers of files beyond this one, the first of them. */
+async function filesAfter(last: number, stores: readonly BlobStore[]): Promise<number[]> {
+  const found = new Set<number>()
+  for (const store of stores)
+    for await (const { key } of store.list(anchorsPrefix)) {
+      const number = numberOfKey(key)
+      if (number !== undefined && number > last && found.size < filesMax) found.add(number)
+    }
+  return [...found]
 }
 
 async function readFirst(stores: readonly BlobStore[], key: string): Promise<string | undefined> {

@@ -47,7 +47,7 @@ export function refusalError({ code, available }: LedgerRefusal, operation: Oper
   switch (code) {
     case 'credits_insufficient':
       return new ReefError('paymentRequired', {
-        code,
+        code: 'credits_insufficient',
         message: `This takes ${formatCredits(operation.amount)} credits, and ${formatCredits(available)} are available. Buy credits and try again.`,
       })
     case 'key_reused':
