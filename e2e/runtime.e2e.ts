@@ -140,8 +140,10 @@ describe('at zero', { timeout: 420_000 }, () => {
       30,
     )
     const { servedMs } = await readSlotFile('supervisor.json')
-    // A thousand micro-credits for each millisecond.
-    expect(after.spentMicros / 1_000).toBe(servedMs)
+    // A thousand micro-credits for each millisecond. What a report is late by, when the instance begins, is its owner's.
+    const uncharged = servedMs - after.spentMicros / 1_000
+    expect(uncharged).toBeGreaterThanOrEqual(0)
+    expect(uncharged).toBeLessThan(1_000)
     expect(after.writtenOffMicros).toBeLessThanOrEqual(credit)
     expect(after.availableMicros + after.spentMicros - after.writtenOffMicros).toBe(130 * credit)
   })

@@ -235,6 +235,80 @@ test('a heartbeat is answered with a lease and counted once; a repeated or late 
   expect(await readSamples(instanceId)).toEqual([700])
 })
 
+test('a lease reaches as far as the credits that are held, beyond the next heartbeat in any case, and no further than usual', async () => {
+  const node = await startNode()
+  const { slotId, instanceId } = await insertAssignedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  // Nobody has said yet how far they reach.
+  expect((await client.get('welcome')).leaseSeconds).toBe(60)
+  const { organization_id } = await database.asSystem((trx) =>
+    trx
+      .selectFrom('instances')
+      .select('organization_id')
+      .where('id', '=', instanceId)
+      .executeTakeFirstOrThrow(),
+  )
+  await database.asSystem((trx) =>
+    trx
+      .insertInto('runtime_meters')
+      .values({
+        instance_id: instanceId,
+        organization_id,
+        state: 'running',
+        metered_until: new Date(),
+        supervisor_run: null,
+      })
+      .execute(),
+  )
+  let sequence = 0
+  const leaseAfter = async (coveredSeconds: number) => {
+    await database.asSystem((trx) =>
+      sql`insert into runtime_windows (organization_id, reservation_id, covered_until)
+        values (${organization_id}, ${newId()}, clock_timestamp() + make_interval(secs => ${coveredSeconds}))
+        on conflict (organization_id) do update set covered_until = excluded.covered_until`.execute(trx),
+    )
+    sequence += 1
+    const beat = { type: 'heartbeat', at: 'any', memoryBytes: 0, cpuPercent: 0, turnsInFlight: 0 } as const
+    client.send({ ...beat, sequence, served: { run: 'r', ms: sequence } })
+    return eventually(() => {
+      const lease = client.received.findLast((message) => message.type === 'lease')
+      expect(lease?.sequence).toBe(sequence)
+      return lease?.leaseSeconds as number
+    })
+  }
+  const lease = await leaseAfter(100)
+  expect(lease).toBeGreaterThan(90)
+  expect(lease).toBeLessThanOrEqual(100)
+  expect(await leaseAfter(-10)).toBe(12.5)
+  expect(await leaseAfter(10_000)).toBe(900)
+  // And what the supervisor counted has reached the meter.
+  const meter = await database.asSystem((trx) =>
+    trx
+      .selectFrom('runtime_meters')
+      .selectAll()
+      .where('instance_id', '=', instanceId)
+      .executeTakeFirstOrThrow(),
+  )
+  expect(meter).toMatchObject({ supervisor_run: 'r', running_ms: 3 })
+})
+
+test('a slot of the pool that is given to somebody gives up its long lease', async () => {
+  const node = await startNode()
+  const slotId = await insertLinkedSlot()
+  const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  expect((await client.get('welcome')).leaseSeconds).toBe(900)
+  const { instanceId } = await insertInstance(database, await insertOrganization(database))
+  await database.asSystem(async (trx) => {
+    await trx
+      .updateTable('slots')
+      .set({ state: 'assigned', instance_id: instanceId })
+      .where('id', '=', slotId)
+      .execute()
+    await notify(trx, 'slot_changed', slotId)
+  })
+  expect(await client.get('lease')).toEqual({ type: 'lease', sequence: 0, leaseSeconds: 60 })
+})
+
 test('a changed wish reaches the supervisor within a second', async () => {
   const node = await startNode({ pollSeconds: 600 })
   const slotId = await insertLinkedSlot()

@@ -119,7 +119,7 @@ async function welcome(
 ): Promise<LinkedSlot | Refusal> {
   const admission = await admit(deps.database, deps.nodeId, hello)
   if (admission.kind === 'refused') return refusals[admission.code]
-  const { hold, facts } = admission
+  const { hold, facts, coverSeconds } = admission
   await addSecrets([facts], deps.sources)
   const desired = desiredOf(facts, deps.sources)
   const slot: LinkedSlot = {
@@ -138,7 +138,10 @@ async function welcome(
     type: 'welcome',
     linkCredential: admission.linkCredential,
     heartbeatSeconds: deps.heartbeatSeconds,
-    leaseSeconds: facts.instance ? firstLeaseOf(deps.leaseSeconds) : deps.leaseSeconds,
+    leaseSeconds:
+      facts.instance && coverSeconds === null
+        ? firstLeaseOf(deps.leaseSeconds)
+        : leaseOf(deps, coverSeconds),
     desired,
   })
   recordSecrets(hold, facts, deps)

@@ -21,7 +21,14 @@ export interface Hold {
 }
 
 export type Admission =
-  | { kind: 'admitted'; hold: Hold; facts: DesiredFacts; linkCredential: string | null }
+  | {
+      kind: 'admitted'
+      hold: Hold
+      facts: DesiredFacts
+      linkCredential: string | null
+      /** See `Counted`. */
+      coverSeconds: number | null
+    }
   | { kind: 'refused'; code: 'credential_invalid' | 'slot_gone' }
 
 /** Between two samples of an instance, however often its supervisor reports. */
@@ -71,7 +78,8 @@ export function admit(database: Database, nodeId: string, hello: Hello): Promise
     // Both were set by the statement above, in this transaction.
     const facts = (await loadDesiredFacts(trx, [slotId])).get(slotId) as DesiredFacts
     const hold: Hold = { slotId, nodeId, connectedAt: taken.link_connected_at as Date }
-    return { kind: 'admitted', hold, facts, linkCredential }
+    const coverSeconds = await findCoverSeconds(trx, slotId)
+    return { kind: 'admitted', hold, facts, linkCredential, coverSeconds }
   })
 }
 

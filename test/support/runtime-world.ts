@@ -217,8 +217,7 @@ export function runtimeWorld(seed: number) {
         put(draft, machine, meter)
       })
     const cover = coverMs()
-    const running = store.meters.get(machine.id)?.state === 'running'
-    const lease = running && cover !== null ? Math.min(900_000, Math.max(cover, 2.5 * heartbeatMs)) : 900_000
+    const lease = cover !== null ? Math.min(900_000, Math.max(cover, 2.5 * heartbeatMs)) : 900_000
     machine.leaseUntil = now + lease
   }
 
@@ -258,8 +257,14 @@ export function runtimeWorld(seed: number) {
       })
     }
     if (mayRun && machine.asleep && machine.phase === 'serving') machine.phase = 'suspended'
-    if (mayRun && !machine.asleep && machine.phase === 'suspended') machine.phase = 'serving'
+    if (mayRun && !machine.asleep && machine.phase === 'suspended') wakeUp(machine)
     note(machine)
+  }
+
+  const wakeUp = (machine: Machine): void => {
+    machine.phase = 'serving'
+    // As the supervisor does, which saw the clock jump.
+    machine.leaseUntil = Math.max(machine.leaseUntil, now + 15_000)
   }
 
   const end = (machine: Machine): void => {
@@ -303,6 +308,8 @@ export function runtimeWorld(seed: number) {
       machine.phase === 'serving' || (machine.phase === 'ending' && machine.reportedAtEnd === false)
     if (serves) {
       machine.served += stepMs
+      // Nobody has ever heard of it: a control plane died between its launch and its first words.
+      if (store.meters.get(machine.id)?.run === null) machine.lossMax += stepMs
       machine.counted += stepMs
       if (machine.counted - machine.kept >= keepMs) machine.kept = machine.counted
       if (now >= machine.beatAt) {

@@ -157,13 +157,13 @@ export async function chargeSoon(trx: Trx, organizationId: string, seconds: numb
 }
 
 /**
- * How long what is held pays for the instance that runs on a slot, in seconds from now; null where nothing bounds it. For
+ * How long what is held pays for the instance that runs or boots on a slot, in seconds from now; null where nothing bounds it. For
  * the lease of its supervisor, so without any lock.
  */
 export async function findCoverSeconds(trx: Trx, slotId: string): Promise<number | null> {
   const { rows } = await sql<{ seconds: number | null }>`
     select extract(epoch from windows.covered_until - clock_timestamp())::float8 as seconds
     from slots join runtime_meters meters using (instance_id) join runtime_windows windows using (organization_id)
-    where slots.id = ${slotId} and meters.state = 'running'`.execute(trx)
+    where slots.id = ${slotId}`.execute(trx)
   return rows[0]?.seconds ?? null
 }

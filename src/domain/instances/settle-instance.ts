@@ -92,7 +92,14 @@ async function act(
       await take(trx, instance, options.pool)
       return null
     case 'run_slot':
-      await change(trx, slot, { wanted: 'running', ...startAfresh })
+      await change(trx, slot, {
+        wanted: 'running',
+        ...startAfresh,
+        // What it stood still is not held against new software.
+        ...(slot?.upgrade_from
+          ? { upgrade_until: addSeconds(slot.now, options.patience.upgradePatienceSeconds) }
+          : {}),
+      })
       return null
     case 'restart_slot':
       await change(trx, slot, {
