@@ -1,3 +1,4 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compose } from '../src/compose.ts'
@@ -9,7 +10,7 @@ import { openLog } from '../src/telemetry/log.ts'
 
 /** The OpenAPI document as a Reef with default settings serves it. Nothing listens and no database is needed. */
 export async function openapiDocument(): Promise<string> {
-  const directory = join(tmpdir(), 'reef-docs-never-made')
+  const directory = await mkdtemp(join(tmpdir(), 'reef-docs-'))
   // Nobody answers on this port, and nothing is asked.
   const url = 'postgres://nobody@127.0.0.1:1/none'
   const database = openDatabase({ url })
@@ -30,5 +31,6 @@ export async function openapiDocument(): Promise<string> {
     await controlPlane.close({ stopMachines: false })
     await listener.close()
     await database.close()
+    await rm(directory, { recursive: true, force: true })
   }
 }
