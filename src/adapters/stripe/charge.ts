@@ -21,6 +21,8 @@ export async function chargeCard(stripe: Stripe, order: ChargeOrder): Promise<Ch
         customer: order.customerId,
         payment_method: order.cardId,
         description: order.name,
+        // Nobody is there to be sent to another page.
+        automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
         confirm: true,
         off_session: true,
         metadata: { [paymentIdKey]: order.paymentId, [organizationIdKey]: order.organizationId },

@@ -94,4 +94,7 @@ const disputeStates: Record<string, DisputeFacts['state']> = {
   under_review: 'open',
   won: 'won',
   lost: 'lost',
+  // An appeal follows a loss: the money stays away until it is won.
+  appeal_needs_response: 'lost',
+  appeal_under_review: 'lost',
 }

@@ -293,7 +293,7 @@ describe('a dispute', () => {
     const { intentId } = await bought()
     await use(400_000_000)
     const made = dispute(fake.state, intentOf(intentId), { amount: 1_000 })
-    for (const status of ['lost', 'won'] as const) {
+    for (const status of ['lost', 'appeal_under_review', 'won'] as const) {
       changeDispute(fake.state, made, status)
       await hear()
     }

@@ -31,7 +31,7 @@ export type TopUpDecision =
   | { kind: 'switchOff'; problem: string }
 
 /** Whatever else goes wrong, nobody's card is charged more often than this. */
-export const topUpsPerDayMax = 10
+const topUpsPerDayMax = 10
 /** Between two of one organization, so that the first has its effect before the second is considered. */
 export const topUpPauseMilliseconds = 60_000
 

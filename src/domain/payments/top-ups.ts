@@ -85,7 +85,8 @@ async function findLow(trx: Trx, organizationId: string | undefined, now: Date):
     .select('auto_top_ups.organization_id')
     .where('enabled', '=', true)
     .where('due_at', '<=', now)
-    .whereRef('available', '<', 'threshold')
+    // What calls under way hold mostly comes back: it is no reason to charge a card.
+    .where(sql<boolean>`ledger_books.available + ledger_books.reserved < auto_top_ups.threshold`)
   if (organizationId) query = query.where('auto_top_ups.organization_id', '=', organizationId)
   return (await query.execute()).map((row) => row.organization_id)
 }
@@ -186,7 +187,7 @@ async function situationOf(trx: Trx, organizationId: string, now: Date) {
     disputed: boolean
   }>`
     select
-      coalesce((select available from ledger_books where organization_id = ${organizationId}), 0) as available,
+      coalesce((select available + reserved from ledger_books where organization_id = ${organizationId}), 0) as available,
       coalesce(bool_or(state in ('open', 'processing')), false) as pending,
       coalesce(sum(amount_cents) filter (where created_at >= ${monthStart} and state not in ('failed', 'expired')), 0)::bigint
         as "monthCents",

@@ -159,6 +159,10 @@ function createIntent({ state, body }: Call): Intent {
       param: 'payment_method',
       type: 'invalid_request_error',
     })
+  if (textOf(formOf(body.automatic_payment_methods).allow_redirects) !== 'never' && !body.return_url)
+    throw invalidRequest(
+      'This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`.',
+    )
   const intent = newIntent(state, {
     amount: Number(required(body, 'amount')),
     currency: required(body, 'currency'),

@@ -34,6 +34,7 @@ const charge = async (number: string) =>
     ...(await savedCard(number)),
     amount: 500,
     currency: 'usd',
+    automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
     confirm: true,
     off_session: true,
   })
@@ -105,6 +106,7 @@ it('does what it was asked although its answer is lost, and says so when asked a
     ...saved,
     amount: 500,
     currency: 'usd',
+    automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
     confirm: true,
     off_session: true,
   })

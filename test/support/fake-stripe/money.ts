@@ -107,7 +107,7 @@ export function confirm(state: State, intent: Intent, method: PaymentMethod, off
   return true
 }
 
-export function succeed(state: State, intent: Intent): void {
+function succeed(state: State, intent: Intent): void {
   const charge: Charge = {
     ...newObject('ch', 'charge'),
     amount: intent.amount,

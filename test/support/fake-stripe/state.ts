@@ -94,7 +94,14 @@ export interface Dispute extends StripeObject {
   charge: string
   payment_intent: string
   reason: string
-  status: 'warning_needs_response' | 'warning_closed' | 'needs_response' | 'under_review' | 'won' | 'lost'
+  status:
+    | 'warning_needs_response'
+    | 'warning_closed'
+    | 'needs_response'
+    | 'under_review'
+    | 'appeal_under_review'
+    | 'won'
+    | 'lost'
   evidence_details: { due_by: number }
 }
 
