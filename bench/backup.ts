@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ageKeyPairs } from '../src/adapters/age/key-pairs.ts'
+import { supervisorNodeOptions } from '../supervisor/node-options.ts'
 import { createBenchState } from './support/backup-state.ts'
+import { startPartStore } from './support/part-store.ts'
 import { report } from './support/report.ts'
 import { rounded } from './support/statistics.ts'
 
@@ -19,7 +21,7 @@ const run = promisify(execFile)
 const child = new URL('./support/backup-child.ts', import.meta.url).pathname
 
 async function reef(...given: string[]) {
-  const { stdout } = await run(process.execPath, ['--expose-gc', child, ...given], { maxBuffer: 2 ** 24 })
+  const { stdout } = await run(process.execPath, ['--expose-gc', ...supervisorNodeOptions, child, ...given])
   return JSON.parse(stdout) as { seconds: number; grownBytes: number; result: object }
 }
 
@@ -35,7 +37,9 @@ const stored = join(scratch, 'backup.age')
 const archive = join(scratch, 'backup.tar.gz')
 try {
   const { recipient, identity } = await ageKeyPairs.generate()
-  const taken = await reef('write', state.directory, stored, recipient)
+  const store = await startPartStore(stored)
+  const taken = await reef('write', state.directory, store.origin, recipient)
+  store.close()
   const put = await reef('read', stored, join(scratch, 'reef'), identity, JSON.stringify(taken.result))
   const tarSeconds = await timed(() => run('tar', ['-czf', archive, '-C', state.directory, '.']))
   mkdirSync(join(scratch, 'tar'))

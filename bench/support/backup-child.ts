@@ -1,13 +1,14 @@
-import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { writeArchive } from '../../supervisor/backup/archive.ts'
+import { createControlClient } from '../../supervisor/backup/control-client.ts'
 import { extractArchive } from '../../supervisor/backup/extract.ts'
 import type { Manifest } from '../../supervisor/backup/manifest.ts'
 import { findStateChanges } from '../../supervisor/backup/state-source.ts'
 
-/** `write DIRECTORY FILE RECIPIENT` or `read FILE DIRECTORY IDENTITY SUMS`: prints JSON with time and greatest memory. */
+/** `write DIRECTORY ORIGIN RECIPIENT` or `read FILE DIRECTORY IDENTITY SUMS`: prints JSON with time and greatest memory. */
 const [action, from, to, key, sums] = process.argv.slice(2) as [string, string, string, string, string]
+// A supervisor has talked with its control plane long before.
+if (action === 'write') await fetch(`${to}/content?offset=0`, { method: 'PUT', body: '' })
 globalThis.gc?.()
 const before = process.memoryUsage().rss
 const startedAt = performance.now()
@@ -19,7 +20,9 @@ if (action === 'write') {
     join(from, 'scratch'),
   )
   const header = { format: 1 as const, slotDirectory: from, removed: [] }
-  result = await writeArchive(header, entries, key, (stored) => pipeline(stored, createWriteStream(to)))
+  // As a supervisor delivers it.
+  const control = createControlClient(() => ({ origin: to, slot: { baseUrl: '', apiKey: 'none' } }))
+  result = await writeArchive(header, entries, key, (stored) => control.deliver('/content', stored))
 } else await extractArchive(from, to, key, JSON.parse(sums) as Manifest)
 const seconds = (performance.now() - startedAt) / 1000
 // In kilobytes on Linux and macOS alike, as Node documents it.

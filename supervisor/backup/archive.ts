@@ -1,10 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
-import { PassThrough, Readable, Transform, type TransformCallback } from 'node:stream'
+import { PassThrough, type Readable, Transform, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ReadableStream } from 'node:stream/web'
 import { createZstdCompress, constants as zlib } from 'node:zlib'
-import { Encrypter } from 'age-encryption'
 import { pack as createPack } from 'tar-stream'
+import { ageEncryption } from './age.ts'
 
 /**
  * One thing in a backup, by its path below the slot's directory. Bodies are streams of exactly `bytes` bytes: nothing
@@ -69,25 +68,17 @@ export async function writeArchive(
   const compressed = createZstdCompress({
     params: { [zlib.ZSTD_c_compressionLevel]: compressionLevel, [zlib.ZSTD_c_windowLog]: windowLog },
   })
-  const encrypter = new Encrypter()
-  encrypter.addRecipient(recipient)
+  const encryption = await ageEncryption(recipient)
   const out = new PassThrough()
   const controller = new AbortController()
   const { signal } = controller
-  // The types of the two web stream declarations differ; the objects are the same.
-  const input = Readable.toWeb(compressed) as unknown as globalThis.ReadableStream<Uint8Array>
-  const compressing = pipeline(pack, content.stream, compressed, { signal })
-  const encrypting = encrypter
-    .encrypt(input)
-    .then((encrypted) =>
-      pipeline(Readable.fromWeb(encrypted as unknown as ReadableStream), stored.stream, out, { signal }),
-    )
+  const writing = pipeline(pack, content.stream, compressed, encryption, stored.stream, out, { signal })
   const filling = fill().catch((error: unknown) => {
     pack.destroy(error as Error)
     throw error
   })
   try {
-    await allOrAbort([filling, compressing, encrypting, deliver(out)], controller)
+    await allOrAbort([filling, writing, deliver(out)], controller)
   } finally {
     out.destroy()
   }

@@ -21,8 +21,8 @@ export class ControlRefused extends Error {
   }
 }
 
-/** Small enough to arrive within the control plane's 30 seconds over a slow line; also what is held in memory. */
-const partBytes = 4 * 1024 * 1024
+/** Small enough to arrive within the control plane's 30 seconds over a slow line; two are held in memory, and copies. */
+const partBytes = 1024 * 1024
 const answerMs = 60_000
 const attemptsMax = 5
 const standardRetryMs = 500
@@ -103,8 +103,10 @@ async function messageOf(response: Response): Promise<string> {
   }
 }
 
+/** In two buffers by turns: an attempt that was given up may still be at one when the next part is filled. */
 async function* inParts(body: Readable): AsyncIterable<Uint8Array<ArrayBuffer>> {
-  let part = Buffer.allocUnsafe(partBytes)
+  const buffers = [Buffer.allocUnsafeSlow(partBytes), Buffer.allocUnsafeSlow(partBytes)] as const
+  let part: Buffer<ArrayBuffer> = buffers[0]
   let filled = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {
     let at = 0
@@ -114,8 +116,7 @@ async function* inParts(body: Readable): AsyncIterable<Uint8Array<ArrayBuffer>> 
       at += copied
       if (filled < partBytes) continue
       yield part
-      // The last one may still be on its way when this is filled.
-      part = Buffer.allocUnsafe(partBytes)
+      part = part === buffers[0] ? buffers[1] : buffers[0]
       filled = 0
     }
   }

@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { chmod, lstat, mkdir, rm, symlink, utimes } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { Readable, Transform } from 'node:stream'
+import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ReadableStream } from 'node:stream/web'
 import { createZstdDecompress, constants as zlib } from 'node:zlib'
-import { Decrypter } from 'age-encryption'
 import { extract as createExtract } from 'tar-stream'
 import { z } from 'zod'
+import { ageDecryption } from './age.ts'
 import { type ArchiveHeader, counting, headerName } from './archive.ts'
 import type { Manifest } from './manifest.ts'
 import { configName } from './places.ts'
@@ -63,13 +62,7 @@ export async function extractArchive(
   identity: string,
   manifest: Manifest,
 ): Promise<ArchiveHeader> {
-  const decrypter = new Decrypter()
-  decrypter.addIdentity(identity)
-  // The types of the two web stream declarations differ; the objects are the same.
-  const file = Readable.toWeb(
-    createReadStream(storedPath),
-  ) as unknown as globalThis.ReadableStream<Uint8Array>
-  const decrypted = await decrypter.decrypt(file).catch((error: unknown) => {
+  const decryption = await ageDecryption(storedPath, identity).catch((error: unknown) => {
     throw new ArchiveRefused(`The backup does not open with this key: ${messageOf(error)}`)
   })
   const content = counting()
@@ -77,7 +70,8 @@ export async function extractArchive(
   const unpacked = unpack(untar, directory)
   unpacked.catch((error: unknown) => untar.destroy(error as Error))
   const reading = pipeline(
-    Readable.fromWeb(decrypted as unknown as ReadableStream),
+    createReadStream(storedPath, { start: decryption.start }),
+    decryption.stream,
     createZstdDecompress({ params: { [zlib.ZSTD_d_windowLogMax]: windowLogMax } }),
     content.stream,
     untar,

@@ -31,11 +31,10 @@ export interface S3Options {
   credentials: { accessKeyId: string; secretAccessKey: string } | undefined
 }
 
-/**
- * One part at a time is held in memory. S3 takes at most 10,000 of them: 160 GB. Below one part a single request does,
- * which is as atomic.
- */
-const partBytes = 16 * 1024 * 1024
+/** Two parts are held in memory. Below one part a single request does, which is as atomic. */
+const partBytesMin = 8 * 1024 * 1024
+/** S3 takes no more for one object; beyond 80 GB the parts grow. */
+const partsMax = 10_000
 
 /**
  * Blobs as objects of an S3-compatible store. Nothing is to be seen of a multipart upload until it is completed, so
@@ -61,7 +60,7 @@ export function openS3(options: S3Options): BlobStore {
     put: async (key, body, expected) => {
       const target = { Bucket, Key: keyOf(key) }
       const sums = { hash: createHash('sha256'), bytes: 0 }
-      const parts = inParts(body, sums)
+      const parts = inParts(body, sums, partBytesOf(expected.bytes))
       const first = await parts.next()
       const second = await parts.next()
       if (second.done) {
@@ -153,22 +152,37 @@ async function* concat(first: Buffer[], rest: AsyncIterable<Buffer>): AsyncItera
   yield* rest
 }
 
+function partBytesOf(bytes: number): number {
+  return Math.max(partBytesMin, Math.ceil(bytes / partsMax))
+}
+
+/** Parts in two buffers by turns: whoever asks for the next one has sent the one before the last. */
 async function* inParts(
   body: Readable,
   sums: { hash: ReturnType<typeof createHash>; bytes: number },
+  partBytes: number,
 ): AsyncGenerator<Buffer, undefined> {
-  let chunks: Buffer[] = []
+  const buffers: Buffer[] = []
+  let count = 0
   let filled = 0
+  const current = (): Buffer => {
+    const buffer = buffers[count % 2] ?? Buffer.allocUnsafeSlow(partBytes)
+    buffers[count % 2] = buffer
+    return buffer
+  }
   for await (const chunk of body as AsyncIterable<Buffer>) {
     sums.hash.update(chunk)
     sums.bytes += chunk.length
-    chunks.push(chunk)
-    filled += chunk.length
-    if (filled < partBytes) continue
-    yield Buffer.concat(chunks)
-    chunks = []
-    filled = 0
+    for (let at = 0; at < chunk.length; ) {
+      const copied = chunk.copy(current(), filled, at)
+      at += copied
+      filled += copied
+      if (filled < partBytes) continue
+      yield current()
+      count += 1
+      filled = 0
+    }
   }
-  if (filled > 0) yield Buffer.concat(chunks)
+  if (filled > 0) yield current().subarray(0, filled)
   return undefined
 }

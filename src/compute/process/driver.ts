@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { supervisorNodeOptions } from '../../../supervisor/node-options.ts'
 import {
   type ComputeDriver,
   ComputeError,
@@ -211,7 +212,7 @@ async function start(slot: SlotDirectory, options: ProcessDriverOptions): Promis
   const memoryKillsBefore = await countMemoryKills()
   const log = await open(slot.log, 'a', 0o600)
   try {
-    const child = spawn(process.execPath, [options.supervisorEntry, slot.path], {
+    const child = spawn(process.execPath, [...supervisorNodeOptions, options.supervisorEntry, slot.path], {
       cwd: slot.path,
       env: environmentOf(slot, options.path),
       detached: true,
