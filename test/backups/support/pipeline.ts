@@ -20,6 +20,7 @@ import {
   type Backups as SlotBackups,
 } from '../../../supervisor/backup/backups.ts'
 import { type ControlClient, createControlClient } from '../../../supervisor/backup/control-client.ts'
+import type { RunOpenClaw } from '../../../supervisor/backup/openclaw-source.ts'
 import { insertInstance, insertOrganization } from '../../support/rows.ts'
 import { testSecret } from '../../support/secret.ts'
 
@@ -121,12 +122,16 @@ export function controlOf(origin: string, slotId: string): ControlClient {
   return createControlClient(() => ({ origin, slot }), 5)
 }
 
-/** The supervisor's half, without an OpenClaw. */
-export function slotBackupsOf(slotDirectory: string, control: ControlClient): SlotBackups {
+/** The supervisor's half; unless it is given a real OpenClaw, without one. */
+export function slotBackupsOf(
+  slotDirectory: string,
+  control: ControlClient,
+  runOpenClaw?: RunOpenClaw,
+): SlotBackups {
   return createSlotBackups({
     places: { slotDirectory, configPath: 'openclaw.json' },
     control,
-    runOpenClaw: () => Promise.resolve({ code: 1, output: 'there is no OpenClaw here' }),
+    runOpenClaw: runOpenClaw ?? (() => Promise.resolve({ code: 1, output: 'there is no OpenClaw here' })),
     countTurns: () => Promise.resolve(0),
     countConversations: () => Promise.resolve(1),
     openclawVersion: 'test',

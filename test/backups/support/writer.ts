@@ -1,9 +1,13 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
-/** A process of its own that never stops writing: what OpenClaw does while a backup is taken, and more of it. */
-const [directory] = process.argv.slice(2)
-const databases = ['state/state/openclaw.sqlite', 'state/agents/main/agent/openclaw-agent.sqlite'].map(
+/**
+ * A process of its own that never stops writing: what OpenClaw does while a backup is taken, and more of it:
+ * `DIRECTORY [DATABASE...]`, which have a table of turns.
+ */
+const [directory, ...given] = process.argv.slice(2)
+const standard = ['state/state/openclaw.sqlite', 'state/agents/main/agent/openclaw-agent.sqlite']
+const databases = (given.length > 0 ? given : standard).map(
   (path) => new DatabaseSync(join(directory as string, path), { timeout: 10_000 }),
 )
 let count = 0
