@@ -59,6 +59,22 @@ test('stopping and failing are told apart, and other runs are not ours', () => {
   expect(read(chat('error', { errorKind: 'billing', errorMessage: 'No credit.' }))).toEqual([
     { type: 'error', code: 'billing', message: 'No credit.' },
   ])
+  const limited = (errorMessage: string) => read(chat('error', { errorKind: 'rate_limit', errorMessage }))
+  expect(limited('⚠️ Usage limit reached: your Reef credits are used up.')).toEqual([
+    {
+      type: 'error',
+      code: 'credits_exhausted',
+      message: 'Usage limit reached: your Reef credits are used up.',
+    },
+  ])
+  expect(limited('⚠️ Usage limit reached until it resets: The daily budget is spent.')).toEqual([
+    {
+      type: 'error',
+      code: 'budget_exhausted',
+      message: 'Usage limit reached until it resets: The daily budget is spent.',
+    },
+  ])
+  expect(limited('⚠️ Slow down.')).toEqual([{ type: 'error', code: 'rate_limit', message: '⚠️ Slow down.' }])
   const errorDetail = { httpStatus: 402, providerErrorMessagePreview: 'Buy credits.' }
   expect(read(chat('error', { errorMessage: 'Check your API key.', errorDetail }))).toEqual([
     { type: 'error', code: 'credits_exhausted', message: 'Buy credits.' },

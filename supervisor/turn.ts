@@ -111,7 +111,15 @@ export function createTurnReader(runId: string): (event: GatewayEvent) => TurnEv
   }
 }
 
+/** How the model gateway's words begin when credits or a budget are used up: as a limit, which OpenClaw passes on. */
+const usageLimit = /^(?:⚠️\s*)?(Usage limit reached(?<budget> until it resets)?: .+)$/su
+
 function explain(event: z.infer<typeof chatEventSchema>): TurnEvent {
+  const limited = usageLimit.exec(event.errorMessage ?? '')
+  if (limited?.[1] !== undefined) {
+    const code = limited.groups?.budget === undefined ? 'credits_exhausted' : 'budget_exhausted'
+    return { type: 'error', code, message: limited[1] }
+  }
   // OpenClaw would speak of an API key, which the reader has none of; the model gateway's own words fit.
   if (event.errorDetail?.httpStatus === 402) {
     const message =

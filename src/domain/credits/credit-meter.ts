@@ -130,7 +130,8 @@ function unpriced({ provider, model }: ModelCall): RefusedCall {
 /**
  * OpenClaw keeps away for ten minutes, and longer each time, from a provider whose 402 it takes for a billing error, and says
  * in its own words to look at the provider's billing page. One that speaks of a usage limit it passes on as it is, and
- * tries again with the next message; its words are shown when they speak of minutes, of seconds or of a reset.
+ * tries again with the next message; its words are shown when they speak of minutes, of seconds or of a reset. The
+ * supervisor knows them by how they begin (`supervisor/turn.ts`).
  */
 function refusal(
   holding: Extract<Holding, { refused: string }>,
