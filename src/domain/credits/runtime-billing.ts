@@ -1,18 +1,23 @@
 import { sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
 import { newId } from '../../ids.ts'
-import { findHeld, type HeldBudget, holdsInstance, recordSpend } from './budgets.ts'
-import { type CreditHold, hold, inflowOfBooks, lift } from './holds.ts'
+import { findHeld, type HeldBudget, recordSpend } from './budgets.ts'
 import { applyOperations } from './ledger-store.ts'
 import type { Operation } from './operation.ts'
-import type { PriceList, RuntimePrice } from './prices.ts'
+import type { PriceList } from './prices.ts'
+import { type ChargeDecision, type ChargeLine, decideCharge, type RuntimeTimes } from './runtime-charge.ts'
+import { applyHolds } from './runtime-holds.ts'
 import {
-  type ChargeDecision,
-  type ChargeLine,
-  costOfFirstWindow,
-  decideCharge,
-  type RuntimeTimes,
-} from './runtime-charge.ts'
+  type ChargedInstance,
+  findHeldFor,
+  lockBook,
+  lockBudgets,
+  lockInstances,
+  lockWindow,
+  type Metered,
+  type Window,
+} from './runtime-locks.ts'
+import { runtimePriceOf } from './runtime-price.ts'
 import { lockMeters, type MeterRow, meterOf, writeMeter } from './runtime-store.ts'
 
 interface Prices {
@@ -26,13 +31,6 @@ export interface Charged {
 }
 
 const nothing: Charged = { changed: [] }
-
-/** A plan without a price runs free of charge. */
-const free: RuntimePrice = { running: 0, suspended: 0, stored: 0 }
-
-export function runtimePriceOf(list: PriceList, plan: string): RuntimePrice {
-  return list.plans[plan] ?? free
-}
 
 /**
  * Charges an organization for what was measured, holds credits for what comes, and stops or resumes its instances by
@@ -78,93 +76,12 @@ export async function chargeRuntime(
   )
   const sequence = window.sequence + 1
   if (decision.lines.length > 0) await writeUsage(trx, { organizationId, prices, window, metered }, decision)
-  await applyOperations(trx, operationsOf(organizationId, window, sequence, decision))
+  await post(trx, operationsOf(organizationId, window, sequence, decision))
   for (const { instance, row } of metered) await writeMetered(trx, instance, row, decision, window.now)
   const held = hasBudgets ? await findHeld(trx, organizationId) : []
   const changed = await applyHolds(trx, { instances, window, book, decision, held, prices, times })
   await writeWindow(trx, window, sequence, { decision, held, ...changed })
   return { changed: changed.instanceIds }
-}
-
-interface ChargedInstance {
-  id: string
-  organization_id: string
-  owner_user_id: string
-  plan: string
-  status: string
-  desired_state: string
-  credit_hold: CreditHold | null
-}
-
-/** Those that are metered, the deleted ones until their last time is charged. */
-function lockInstances(trx: Trx, organizationId: string): Promise<ChargedInstance[]> {
-  return trx
-    .selectFrom('instances')
-    .select(['id', 'organization_id', 'owner_user_id', 'plan', 'status', 'desired_state', 'credit_hold'])
-    .where('organization_id', '=', organizationId)
-    .where((expression) =>
-      expression.exists(
-        expression
-          .selectFrom('runtime_meters')
-          .select('instance_id')
-          .whereRef('runtime_meters.instance_id', '=', 'instances.id'),
-      ),
-    )
-    .orderBy('id')
-    .forNoKeyUpdate()
-    .execute()
-}
-
-interface Window {
-  organization_id: string
-  reservation_id: string
-  sequence: number
-  hold_inflow: number | null
-  is_due: boolean
-  now: Date
-}
-
-/** Read after the lock was got: another control plane may have charged meanwhile. */
-async function lockWindow(trx: Trx, organizationId: string): Promise<Window | undefined> {
-  await sql`select from runtime_windows where organization_id = ${organizationId} for update`.execute(trx)
-  const { rows } = await sql<Window>`
-    select organization_id, reservation_id, sequence, hold_inflow,
-      coalesce(charge_at <= clock_timestamp(), false) as is_due,
-      date_trunc('milliseconds', clock_timestamp()) as now
-    from runtime_windows where organization_id = ${organizationId}`.execute(trx)
-  return rows[0]
-}
-
-interface BookFacts {
-  available: number
-  inflow: number
-}
-
-async function lockBook(trx: Trx, organizationId: string): Promise<BookFacts> {
-  const { rows } = await sql<BookFacts>`
-    select books.available, ${inflowOfBooks} as inflow from ledger_books books
-    where organization_id = ${organizationId} for update`.execute(trx)
-  return rows[0] ?? { available: 0, inflow: 0 }
-}
-
-async function findHeldFor(trx: Trx, reservationId: string): Promise<number> {
-  const row = await trx
-    .selectFrom('ledger_reservations')
-    .select('held')
-    .where('id', '=', reservationId)
-    .executeTakeFirst()
-  return row?.held ?? 0
-}
-
-/** Before the ledger, as everybody does. True when there are any. */
-async function lockBudgets(trx: Trx, organizationId: string): Promise<boolean> {
-  const { rows } = await sql`select from lock_budgets(${[organizationId]}::uuid[])`.execute(trx)
-  return rows.length > 0
-}
-
-interface Metered {
-  instance: ChargedInstance
-  row: MeterRow
 }
 
 /** Its owner may have started one of them again since; then the others wait for credits, and this one goes on. */
@@ -240,6 +157,12 @@ async function findSessions(trx: Trx, instanceIds: readonly string[]): Promise<M
   return new Map(rows.map((row) => [row.instance_id, row.id]))
 }
 
+/** What the ledger would not do was not charged: the transaction ends, and with it the rows that say so. */
+async function post(trx: Trx, operations: readonly Operation[]): Promise<void> {
+  for (const [index, outcome] of (await applyOperations(trx, operations)).entries())
+    if (!outcome.done) throw new Error(`${operations[index]?.key} was refused: ${outcome.refusal.code}`)
+}
+
 /** The sequence is written in the same transaction, so a charge that is tried again carries the same keys. */
 function operationsOf(
   organizationId: string,
@@ -288,68 +211,6 @@ async function writeMetered(
   }
   const meter = decision.meters.get(instance.id)
   if (meter) await writeMeter(trx, { id: instance.id, organizationId: instance.organization_id }, meter, now)
-}
-
-interface HoldContext {
-  instances: readonly ChargedInstance[]
-  window: Window
-  book: BookFacts
-  decision: ChargeDecision
-  held: readonly HeldBudget[]
-  prices: Prices
-  times: RuntimeTimes
-}
-
-async function applyHolds(
-  trx: Trx,
-  context: HoldContext,
-): Promise<{ instanceIds: string[]; holdInflow: number | null }> {
-  const { instances, window, book, decision, held } = context
-  const idsOf = (which: (instance: ChargedInstance) => boolean) => instances.filter(which).map(({ id }) => id)
-  if (decision.exhausted) {
-    const instanceIds = await hold(
-      trx,
-      idsOf(({ status }) => status !== 'deleted'),
-      'credits',
-    )
-    return { instanceIds, holdInflow: book.inflow }
-  }
-  const changed: string[] = []
-  let holdInflow = window.hold_inflow
-  if (mayResume(context)) {
-    changed.push(
-      ...(await lift(
-        trx,
-        idsOf(({ credit_hold }) => credit_hold === 'credits'),
-        'credits',
-      )),
-    )
-    holdInflow = null
-  }
-  const isSpent = ({ id, owner_user_id }: ChargedInstance) =>
-    held.some((budget) => holdsInstance(budget, { id, ownerUserId: owner_user_id }))
-  changed.push(
-    ...(await lift(
-      trx,
-      idsOf((one) => one.credit_hold === 'budget' && !isSpent(one)),
-      'budget',
-    )),
-    ...(await hold(
-      trx,
-      idsOf((one) => one.status !== 'deleted' && isSpent(one)),
-      'budget',
-    )),
-  )
-  return { instanceIds: changed, holdInflow }
-}
-
-/** Credits have come in since they were stopped, and enough of them for any one to begin. */
-function mayResume({ instances, window, book, decision, prices, times }: HoldContext): boolean {
-  if (window.hold_inflow === null || book.inflow <= window.hold_inflow) return false
-  const first = instances
-    .filter(({ credit_hold }) => credit_hold === 'credits')
-    .map(({ plan }) => costOfFirstWindow(runtimePriceOf(prices.list, plan), times))
-  return book.available - decision.cost >= Math.max(0, ...first)
 }
 
 /** How soon those are looked at again that a budget holds, should its period be long. */

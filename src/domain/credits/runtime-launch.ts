@@ -5,8 +5,8 @@ import { findHeld, holdsInstance } from './budgets.ts'
 import { formatCredits } from './credit.ts'
 import { holdError, holdReason } from './holds.ts'
 import type { PriceList, RuntimePrice } from './prices.ts'
-import { runtimePriceOf } from './runtime-billing.ts'
 import { costOfFirstWindow, type RuntimeTimes } from './runtime-charge.ts'
+import { runtimePriceOf } from './runtime-price.ts'
 
 /** Whom a launch is for. */
 export interface Launcher {

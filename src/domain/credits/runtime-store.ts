@@ -12,7 +12,7 @@ import {
 } from './runtime-meter.ts'
 
 /** Whole milliseconds, so that times can be subtracted without a remainder. */
-export const databaseMilliseconds = sql<Date>`date_trunc('milliseconds', clock_timestamp())`
+const databaseMilliseconds = sql<Date>`date_trunc('milliseconds', clock_timestamp())`
 
 /**
  * Locks are taken in this order everywhere: instances by id, slot, meters by id, window, ledger. Whoever holds one of
