@@ -26,8 +26,8 @@ export interface ReconciliationReport {
 export interface Reconciler {
   /** Now, by whoever asks. Throws `reconciliation_running` while another one is under way. */
   run(): Promise<ReconciliationReport>
-  /** When the last one was a day ago. */
-  runIfDue(): Promise<void>
+  /** When the last one was a day ago; null when it was not. */
+  runIfDue(): Promise<ReconciliationReport | null>
   /** Of the last one. */
   lastDifferences(): Promise<string[]>
 }
@@ -67,9 +67,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   }
   return {
     run,
-    runIfDue: async () => {
-      if (await isDue(deps.database, clock.now())) await run()
-    },
+    runIfDue: async () => ((await isDue(deps.database, clock.now())) ? run() : null),
     lastDifferences: () => findLastDifferences(deps.database),
   }
 }

@@ -48,9 +48,9 @@ export function createPaymentWorker(deps: PaymentWorkerDeps): PaymentWorker {
       await lookAtDue(deps)
     }),
     reconcile: repeatable(log, 'payments were not reconciled', async () => {
-      await deps.reconciler.runIfDue()
-      const differences = await deps.reconciler.lastDifferences()
-      if (differences.length > 0) log.error({ differences }, 'payments differ from Stripe’s')
+      const report = await deps.reconciler.runIfDue()
+      if (report && report.differences.length > 0)
+        log.error({ differences: report.differences }, 'payments differ from Stripe’s')
       await events.removeOld()
     }),
   }
