@@ -16,12 +16,17 @@ export interface PretendedApp extends ControlPlane {
   end(): Promise<void>
 }
 
-export async function startPretendedApp(): Promise<PretendedApp> {
+export async function startPretendedApp(environment: Record<string, string> = {}): Promise<PretendedApp> {
   const directory = await mkdtemp(join(tmpdir(), 'reef-pages-'))
   const database = await createTestDatabase()
   const listener = openListener({ url: database.loginUrl })
   const controlPlane = await compose({
-    config: readConfig({ REEF_DATA_DIR: directory, REEF_DRIVER: 'fake', POOL_SIZE: '0' }),
+    config: readConfig({
+      REEF_DATA_DIR: directory,
+      REEF_DRIVER: 'fake',
+      POOL_SIZE: '0',
+      ...environment,
+    }),
     secret: testSecret,
     database,
     listener,

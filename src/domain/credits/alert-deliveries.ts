@@ -112,8 +112,8 @@ async function note(database: Database, delivery: Delivery, failure: Error | nul
         next_attempt_at: over ? null : sql<Date>`now() + make_interval(secs => ${wait})`,
       })
       .where('id', '=', delivery.id)
-      // Somebody else has taken it up since: theirs is the word.
-      .where('attempts', '=', delivery.attempts)
+      // Somebody else has taken it up since, and knows better than a failure; that it was taken stays true.
+      .$if(failure !== null, (query) => query.where('attempts', '=', delivery.attempts))
       .execute(),
   )
 }

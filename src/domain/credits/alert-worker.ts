@@ -13,13 +13,16 @@ export interface AlertWorkerDeps extends AlertDeliveriesDeps {
 const sendSeconds = 5
 const watchSeconds = 30
 const sweepSeconds = 300
+/** A mail server that does not answer delays no end: what it did not take is sent after the next start. */
+const stopMilliseconds = 2000
 
 /** What goes on around credits in the background: deliveries, balances, trial credits that are due, and tidying up. */
 export function createAlertWorker(deps: AlertWorkerDeps): { start(): Promise<void>; stop(): Promise<void> } {
   const { database, onError } = deps
   const loops: { stop(): Promise<void> }[] = []
+  let stopped = false
   const sendAll = async (): Promise<void> => {
-    while ((await sendDueAlerts(deps)) > 0);
+    while (!stopped && (await sendDueAlerts(deps)) > 0);
   }
   return {
     start: async () => {
@@ -45,6 +48,7 @@ export function createAlertWorker(deps: AlertWorkerDeps): { start(): Promise<voi
       )
     },
     stop: async () => {
+      stopped = true
       await Promise.all(loops.splice(0).map((loop) => loop.stop()))
     },
   }
@@ -70,7 +74,8 @@ function repeat(
   return {
     stop: async () => {
       clearInterval(timer)
-      await running
+      const patience = new Promise((resolve) => setTimeout(resolve, stopMilliseconds).unref())
+      await Promise.race([running, patience])
     },
   }
 }

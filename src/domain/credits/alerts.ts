@@ -83,17 +83,20 @@ async function orderDeliveries(trx: Trx, alertId: string, alert: NewAlert): Prom
     .execute()
 }
 
+/** Addresses that are confirmed: nobody is sent mail because somebody else signed up with their address. */
 async function selectRecipients(trx: Trx, organizationId: string, userId: string | null): Promise<string[]> {
   const rows = await trx
     .selectFrom('members')
-    .select('email')
-    .where('organization_id', '=', organizationId)
+    .innerJoin('users', 'users.id', 'members.user_id')
+    .select('users.email')
+    .where('members.organization_id', '=', organizationId)
     .where((where) =>
       where.or([
-        where('role', 'in', ['owner', 'admin']),
-        ...(userId === null ? [] : [where('user_id', '=', userId)]),
+        where('members.role', 'in', ['owner', 'admin']),
+        ...(userId === null ? [] : [where('members.user_id', '=', userId)]),
       ]),
     )
+    .where('users.email_verified', '=', true)
     .execute()
   return rows.map(({ email }) => email)
 }
@@ -103,6 +106,7 @@ async function selectOperators(trx: Trx): Promise<string[]> {
     .selectFrom('operators')
     .innerJoin('users', 'users.id', 'operators.user_id')
     .select('users.email')
+    .where('users.email_verified', '=', true)
     .execute()
   return rows.map(({ email }) => email)
 }

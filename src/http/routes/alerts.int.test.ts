@@ -67,6 +67,7 @@ beforeEach(async () => {
   answer = { status: 204 }
   await database.asSystem((trx) => trx.deleteFrom('alert_deliveries').execute())
   const made = await insertOrganization(database)
+  await confirmAddress(made.userId)
   organizationId = made.organizationId
   owner = { kind: 'person', userId: made.userId, organizationId, role: 'owner', scopes, apiKeyId: null }
 })
@@ -96,8 +97,15 @@ const makeDue = () =>
   database.asSystem((trx) =>
     sql`update alert_deliveries set next_attempt_at = now() where next_attempt_at is not null`.execute(trx),
   )
-const addMember = async (role: 'admin' | 'member', email: string): Promise<string> => {
+const confirmAddress = (userId: string) =>
+  database.asSystem((trx) =>
+    trx.updateTable('users').set({ email_verified: true }).where('id', '=', userId).execute(),
+  )
+const addMember = async (role: 'admin' | 'member', email: string, confirmed = true): Promise<string> => {
   const userId = await insertUser(database)
+  await database.asSystem((trx) =>
+    trx.updateTable('users').set({ email, email_verified: confirmed }).where('id', '=', userId).execute(),
+  )
   await database.asSystem((trx) =>
     trx
       .insertInto('members')
@@ -120,6 +128,7 @@ describe('alerts', () => {
     const about = await addMember('member', 'about@example.test')
     await addMember('admin', 'admin@example.test')
     await addMember('member', 'other@example.test')
+    await addMember('admin', 'somebody-elses@example.test', false)
     await raise({ userId: about })
     await sendDueAlerts(deps)
     expect(mailServer.mails.flatMap(({ to }) => to).sort()).toEqual(
@@ -178,20 +187,27 @@ describe('alerts', () => {
   it('are sent by whoever comes next when a control plane dies while it sends', async () => {
     await raise()
     const sending = Promise.withResolvers<void>()
-    const never = {
+    const taken = Promise.withResolvers<void>()
+    const slow = {
       send: () => {
         sending.resolve()
-        return new Promise<void>(() => undefined)
+        return taken.promise
       },
       close: () => undefined,
     }
-    void sendDueAlerts({ ...deps, mailer: never })
+    const first = sendDueAlerts({ ...deps, mailer: slow })
     await sending.promise
     expect(await sendDueAlerts(deps)).toBe(0)
     // Its time is over.
     await makeDue()
+    mailServer.refuse({ code: 451, message: 'later' })
     expect(await sendDueAlerts(deps)).toBe(1)
-    expect(mailServer.mails).toHaveLength(1)
+    expect(await deliveries()).toMatchObject([{ attempts: 2, delivered_at: null }])
+    // It was only slow: what it sent is sent.
+    taken.resolve()
+    await first
+    expect(await deliveries()).toMatchObject([{ next_attempt_at: null, failure: null }])
+    expect((await deliveries())[0]?.delivered_at).not.toBeNull()
   })
 
   it('are sent by one of many control planes', async () => {
