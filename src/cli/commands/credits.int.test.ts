@@ -80,3 +80,21 @@ test('verification exits with 1 when a byte of the ledger was changed', async ()
   expect(found).toMatchObject({ code: 1, stdout: expect.stringContaining('is not what was written') })
   expect(JSON.parse((await reef(['ledger', 'verify', '--json'])).stdout)).toMatchObject({ ok: false })
 })
+
+test('usage says what was used, in words and for programs, and how to ask', async () => {
+  expect(await reef(['usage'])).toMatchObject({ code: 0, stdout: 'Nothing was used in this time.\n' })
+  const { stdout } = await reef([
+    'usage',
+    '--by',
+    'model',
+    '--from',
+    '2026-03-01',
+    '--to',
+    '2026-03-02',
+    '--json',
+  ])
+  expect(JSON.parse(stdout)).toMatchObject({ by: ['model'], from: '2026-03-01T00:00:00.000Z', rows: [] })
+  const wrong = await reef(['usage', '--from', '2020-01-01'])
+  expect(wrong.code).not.toBe(0)
+  expect(wrong.stderr).toContain('At most 400 days')
+})

@@ -60,7 +60,7 @@ export const usageQuery = (range: { from: string; by2: UsageGrouping }) =>
   queryOptions({
     queryKey: [key, 'usage', range],
     queryFn: () => call<Usage>('GET', `/api/usage?by=day&by2=${range.by2}&from=${range.from}`),
-    refetchInterval: livePollMs * 2,
+    refetchInterval: calmPollMs,
     placeholderData: (previous) => previous,
   })
 

@@ -71,7 +71,6 @@ export type Payment = z.infer<typeof payments.paymentSchema>
 export type CreditPack = Payments['packs'][number]
 export type AutoTopUp = NonNullable<Payments['autoTopUp']>
 export type PriceList = z.infer<typeof prices.priceListSchema>
-export type ModelPrice = z.infer<typeof prices.modelPriceSchema>
 export type CurrentPrices = z.infer<typeof prices.currentPricesSchema>
 export type PriceVersions = z.infer<typeof prices.priceVersionsSchema>
 export type Usage = z.infer<typeof usage.usageSchema>

@@ -38,20 +38,22 @@ function Line({ line }: { line: CreditsLine }) {
       <span className="min-w-0 flex-1 basis-60">
         <strong className="font-semibold">{line.title}.</strong> {line.text}
       </span>
-      {line.link && (
-        <Link {...paths[line.link.page]()} className={buttonClass('secondary', 'small')}>
-          {line.link.label}
-        </Link>
-      )}
-      {line.alertId && (
-        <IconButton
-          label={`Dismiss: ${line.title}`}
-          disabled={dismiss.isPending}
-          onClick={() => dismiss.mutate()}
-        >
-          <X size={15} />
-        </IconButton>
-      )}
+      <span className="flex items-center gap-1.5">
+        {line.link && (
+          <Link {...paths[line.link.page]()} className={buttonClass('secondary', 'small')}>
+            {line.link.label}
+          </Link>
+        )}
+        {line.alertId && (
+          <IconButton
+            label={`Dismiss: ${line.title}`}
+            disabled={dismiss.isPending}
+            onClick={() => dismiss.mutate()}
+          >
+            <X size={15} />
+          </IconButton>
+        )}
+      </span>
     </div>
   )
 }

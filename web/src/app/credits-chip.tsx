@@ -1,10 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Coins } from 'lucide-react'
-import { formatCredits } from '../../../src/domain/credits/credit.ts'
 import { creditsQuery } from '../api/credits.ts'
 import { paths } from '../paths.ts'
 import { cn } from '../ui/class-names.ts'
+import { amountText } from '../ui/credits.ts'
 
 /** What there is, in a few characters; in the colour of trouble when it stopped something. */
 export function CreditsAmount({ className }: { className?: string }) {
@@ -18,7 +18,7 @@ export function CreditsAmount({ className }: { className?: string }) {
         className,
       )}
     >
-      {formatCredits(data.availableMicros + data.reservedMicros)}
+      {amountText(data.availableMicros + data.reservedMicros)}
     </span>
   )
 }

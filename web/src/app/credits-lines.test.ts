@@ -47,6 +47,17 @@ it('still says that credits run low while only a budget holds something back', (
   expect(lines.map(({ title }) => title)).toEqual(['A budget is spent', 'About balance_low'])
 })
 
+it('says no more that credits run low once some came in', () => {
+  const low = { ...alert('balance_low', 'warning'), details: { availableMicros: 5 } }
+  const left = (availableMicros: number, reservedMicros: number) => ({
+    ...credits(null),
+    availableMicros,
+    reservedMicros,
+  })
+  expect(creditsLines(left(1, 4), [low])).toHaveLength(1)
+  expect(creditsLines(left(500, 0), [low])).toEqual([])
+})
+
 it('shows the worst alerts first, each to be dismissed, and never so many that the page is hidden', () => {
   const lines = creditsLines(credits(null), [
     alert('test', 'info'),

@@ -26,14 +26,24 @@ const tones = { info: 'info', warning: 'warn', critical: 'bad' } as const
 /** What is stopped comes first and says it once; then the alerts, the worst first. */
 export function creditsLines(credits: Credits | undefined, alerts: Alert[]): CreditsLine[] {
   const held = credits?.hold ? [holdLine(credits.hold)] : []
-  const said = (alert: Alert) =>
-    credits?.hold === 'credits' && (alert.kind === 'credits_exhausted' || alert.kind === 'balance_low')
+  const said = (alert: Alert) => credits?.hold === 'credits' && isOfBalance(alert)
   const order = ['bad', 'warn', 'info']
   const told = alerts
-    .filter((alert) => !said(alert))
+    .filter((alert) => !said(alert) && !isOver(alert, credits))
     .map(alertLine)
     .sort((a, b) => order.indexOf(a.tone) - order.indexOf(b.tone))
   return [...held, ...told].slice(0, linesMax)
+}
+
+function isOfBalance({ kind }: Alert): boolean {
+  return kind === 'credits_exhausted' || kind === 'balance_low'
+}
+
+/** Credits came in since it was told: the server takes it back within a minute, and nobody has to read it until then. */
+function isOver(alert: Alert, credits: Credits | undefined): boolean {
+  const then = alert.details.availableMicros
+  if (!credits || !isOfBalance(alert) || typeof then !== 'number') return false
+  return credits.availableMicros + credits.reservedMicros > then
 }
 
 function holdLine(hold: 'credits' | 'budget'): CreditsLine {

@@ -8,7 +8,7 @@ export function Tabs({ label, tabs }: { label: string; tabs: { path: LinkProps; 
         <Link
           key={tab.label}
           {...tab.path}
-          activeOptions={{ exact: true }}
+          activeOptions={{ exact: true, includeSearch: false }}
           className="-mb-px border-b-2 border-transparent pb-2.5 text-sm font-medium whitespace-nowrap text-ink-soft transition-colors hover:text-ink aria-[current=page]:border-coral aria-[current=page]:text-ink"
         >
           {tab.label}

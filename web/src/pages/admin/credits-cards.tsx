@@ -7,6 +7,7 @@ import { Card } from '../../ui/card.tsx'
 import { amountText } from '../../ui/credits.ts'
 import { ErrorNotice, Notice } from '../../ui/notice.tsx'
 import { RelativeTime } from '../../ui/time.tsx'
+import { countText } from '../backups/words.ts'
 import { GrantForm } from '../credits/grant-form.tsx'
 import { PriceEditor } from './price-editor.tsx'
 import { adminPricesQuery } from './queries.ts'
@@ -101,7 +102,7 @@ function LedgerCard() {
 
 function Report({ report }: { report: LedgerReport }) {
   const { totalsMicros: totals } = report
-  const scope = `${report.transfers.toLocaleString('en')} transfers of ${report.organizations.toLocaleString('en')} organizations and ${report.anchors.toLocaleString('en')} anchors in ${report.seconds.toFixed(1)} s`
+  const scope = `${countText(report.transfers, 'transfer', 'transfers')} of ${countText(report.organizations, 'organization', 'organizations')} and ${countText(report.anchors, 'anchor', 'anchors')} in ${report.seconds.toFixed(1)} s`
   return (
     <div className="space-y-4" role="status">
       {report.ok ? (
@@ -109,7 +110,7 @@ function Report({ report }: { report: LedgerReport }) {
       ) : (
         <Notice tone="bad">
           <p className="font-medium">
-            The ledger is wrong in {report.problemsCount.toLocaleString('en')} places ({scope}).
+            The ledger is wrong in {countText(report.problemsCount, 'place', 'places')} ({scope}).
           </p>
           <p>Keep the database as it is, take a copy, and compare with your backups.</p>
           <ul className="mt-2 list-disc pl-5">

@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import type { ConversationsClient } from '../../api/conversations.ts'
+import { creditsKey } from '../../api/credits.ts'
 import { isAbort, messageOf } from '../../api/errors.ts'
 import { queryClient } from '../../api/query-client.ts'
 import { conversationKeys } from './conversation-queries.ts'
@@ -47,6 +48,8 @@ export async function sendMessage(
   await Promise.allSettled([
     queryClient.invalidateQueries({ queryKey: keys.messages(conversationId) }),
     queryClient.invalidateQueries({ queryKey: keys.list }),
+    // What was said has cost something.
+    queryClient.invalidateQueries({ queryKey: creditsKey }),
   ])
   // The history now holds the answer. A failed turn stays until the person tries again.
   const entry = turns.get(conversationId)

@@ -74,7 +74,7 @@ function Filters({
   onChange: (change: StatementFilter) => void
 }) {
   return (
-    <search className="grid gap-3 border-b border-line p-5 sm:grid-cols-[1fr_10rem_9.5rem_9.5rem]">
+    <search className="grid grid-cols-2 gap-3 border-b border-line p-5 sm:grid-cols-[1fr_10rem_9.5rem_9.5rem]">
       <TextField
         label="Search"
         type="search"
@@ -109,7 +109,7 @@ function Filters({
         value={filter.to ?? ''}
         onChange={(event) => onChange({ to: event.target.value || undefined })}
       />
-      <label className="flex items-center gap-2 text-sm text-ink-soft">
+      <label className="col-span-2 flex items-center gap-2 text-sm text-ink-soft">
         <input
           type="checkbox"
           checked={filter.holds ?? false}
@@ -148,7 +148,7 @@ function EntryRow({ entry }: { entry: LedgerEntry }) {
   const onlyHeld = entry.amountMicros === 0 && entry.heldMicros !== 0
   return (
     <tr title={entry.key}>
-      <td className="py-2.5 pr-4 pl-5 align-top whitespace-nowrap text-ink-faint">
+      <td className="py-2.5 pr-4 pl-5 align-top text-ink-faint sm:whitespace-nowrap">
         <time dateTime={entry.at}>{absoluteTime(entry.at)}</time>
       </td>
       <td className="max-w-72 py-2.5 pr-4 align-top wrap-break-word">

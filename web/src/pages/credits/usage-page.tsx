@@ -63,8 +63,9 @@ function Figures({ usage, by2 }: { usage: Usage; by2: UsageGrouping }) {
     <>
       <p className="mb-4 text-sm text-ink-soft">
         <span className="text-xl font-semibold text-ink tabular-nums">{creditsText(total.costMicros)}</span>{' '}
-        for {countText(total.calls)} model calls ({amountText(total.modelCostMicros)}) and{' '}
-        {timeText(total.runningSeconds)} of running ({amountText(total.runtimeCostMicros)}).
+        for {countText(total.calls)} {total.calls === 1 ? 'model call' : 'model calls'} (
+        {amountText(total.modelCostMicros)}) and {timeText(total.runningSeconds)} of running (
+        {amountText(total.runtimeCostMicros)}).
       </p>
       <Suspense fallback={<Skeleton className="h-64 w-full" />}>
         <UsageChart stacked={stacked} title={`Credits by day and ${groupingText[by2].toLowerCase()}`} />
