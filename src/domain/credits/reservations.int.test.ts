@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { newId } from '../../ids.ts'
 import { createLedger, type Ledger } from './ledger.ts'
+import { applyOperations } from './ledger-store.ts'
 import { expireReservations, forgetReservations } from './reservations.ts'
 import { verifyLedger } from './verify.ts'
 
@@ -73,6 +74,23 @@ describe('a reservation', () => {
     await expireReservations(database)
     for (const { organizationId } of many)
       expect(await balances(organizationId)).toEqual({ available: 900, reserved: 0, spent: 100 })
+  })
+
+  it('may be settled before it is made, even in one transaction, and the ledger is right', async () => {
+    const organizationId = newId()
+    const reservationId = newId()
+    const common = { organizationId, reservationId }
+    const held = { purpose: 'model_call' as const, amount: 300, atLeast: 300, expiresAt: future }
+    await database.asSystem((trx) =>
+      applyOperations(trx, [
+        { kind: 'grant', organizationId, key: 'g', amount: 1_000 },
+        { kind: 'settle', ...common, key: 's', amount: 100, close: true },
+        { kind: 'reserve', ...common, key: 'r', ...held },
+      ]),
+    )
+    expect(await balances(organizationId)).toEqual({ available: 600, reserved: 300, spent: 100 })
+    const report = await verifyLedger({ database, anchors: async function* () {} })
+    expect(report.problems).toEqual([])
   })
 
   it('of another organization is refused', async () => {

@@ -233,7 +233,8 @@ async function verifyReservations(database: Database, found: Found): Promise<voi
       with chain as (
         select transfers.organization_id, transfers.reservation_id as id,
           sum(amount * ((credit = 'reserved')::int - (debit = 'reserved')::int))::bigint as held,
-          coalesce(sum(amount) filter (where credit = 'spent' and at >= reservations.created_at), 0)::bigint as settled
+          coalesce(sum(amount) filter (where credit = 'spent' and at >= reservations.created_at), 0)::bigint as settled,
+          coalesce(sum(amount) filter (where credit = 'spent' and at > reservations.created_at), 0)::bigint as settled_after
         from ledger_transfers transfers
         left join ledger_reservations reservations
           on reservations.id = reservation_id and reservations.organization_id = transfers.organization_id
@@ -246,7 +247,8 @@ async function verifyReservations(database: Database, found: Found): Promise<voi
       from ledger_reservations reservations
       full join chain on chain.id = reservations.id and chain.organization_id = reservations.organization_id
       where coalesce(reservations.held, 0) <> coalesce(chain.held, 0)
-        or reservations.settled <> coalesce(chain.settled, 0)
+        -- What was settled at the very time at which it was made may have come before it, out of turn.
+        or reservations.settled not between coalesce(chain.settled_after, 0) and coalesce(chain.settled, 0)
         or reservations.closed_at < reservations.created_at`.execute(trx),
   )
   for (const row of rows)
