@@ -227,7 +227,7 @@ describe.skipIf(!chromium)('the pages of an instance', { timeout: 120_000 }, () 
       await ui.button('Suspend').click()
       const card = page.getByRole('region', { name: 'Sleep' })
       await card.getByText('Asleep, ready in memory').waitFor()
-      await card.getByText('No running time', { exact: false }).waitFor()
+      await card.getByText('a fraction of running', { exact: false }).waitFor()
       await page.getByRole('navigation', { name: 'Main' }).getByText('Asleep').waitFor()
       await states.deepen('frozen_on_disk')
       const before = listed

@@ -10,7 +10,9 @@ export function dashboard(page: Page, url: string) {
   const goTo = (name: string) =>
     page
       .getByRole('navigation')
-      .getByRole('link', { name, exact: typeof name === 'string' && name !== 'Instance' })
+      // Beside these two stands how it is with them.
+      .getByRole('link', { name, exact: name !== 'Instance' && name !== 'Credits' })
+      .first()
   const message = page.getByRole('textbox', { name: 'Message' })
   const answers = page.getByRole('article', { name: 'OpenClaw' })
 
@@ -19,7 +21,7 @@ export function dashboard(page: Page, url: string) {
     answers,
     button,
     stop: button('Stop'),
-    goTo: (name: 'Chat' | 'Instance' | 'Settings' | 'API keys' | 'Members') => goTo(name).click(),
+    goTo: (name: 'Chat' | 'Instance' | 'Credits' | 'Settings' | 'API keys' | 'Members') => goTo(name).click(),
 
     async signUp(person: { name: string; email: string; password: string }): Promise<void> {
       await page.goto(url)

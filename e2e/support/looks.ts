@@ -20,7 +20,7 @@ export async function lookAt(page: Page, name: string): Promise<void> {
     }
     // As text: what runs in the page is of the browser's world, which this project's types know nothing of.
     const wider = await page.evaluate(`
-      [...document.querySelectorAll('main, main > *, [role=dialog], [role=alertdialog]')]
+      [...document.querySelectorAll('main, main > *, main > * > *, [role=dialog], [role=alertdialog]')]
         .filter((element) => element.scrollWidth > element.clientWidth + 1).length`)
     expect(wider, `${name} on a ${size} is wider than the screen`).toBe(0)
   }
