@@ -45,11 +45,11 @@ export async function sendMessage(
   } catch (error) {
     update((turn) => (isAbort(error) ? { ...turn, status: 'done' } : fail(turn, messageOf(error))))
   }
+  // What was said has cost something. The history does not wait for it.
+  void queryClient.invalidateQueries({ queryKey: creditsKey })
   await Promise.allSettled([
     queryClient.invalidateQueries({ queryKey: keys.messages(conversationId) }),
     queryClient.invalidateQueries({ queryKey: keys.list }),
-    // What was said has cost something.
-    queryClient.invalidateQueries({ queryKey: creditsKey }),
   ])
   // The history now holds the answer. A failed turn stays until the person tries again.
   const entry = turns.get(conversationId)
