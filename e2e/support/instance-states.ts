@@ -134,13 +134,12 @@ export function instanceStates(database: Database, instanceId: string) {
 
     /** Deeper asleep than a person can send it at once. */
     async deepen(rung: 'frozen' | 'frozen_on_disk'): Promise<void> {
-      await database.asSystem((trx) =>
-        trx
-          .updateTable('instances')
-          .set({ rung, next_wake_at: new Date(Date.now() + 3 * 3_600_000) })
-          .where('id', '=', instanceId)
-          .execute(),
-      )
+      const next_wake_at = new Date(Date.now() + 3 * 3_600_000)
+      await database.asSystem(async (trx) => {
+        await trx.updateTable('instances').set({ rung, next_wake_at }).where('id', '=', instanceId).execute()
+        // As its machine would have said: the ladder goes by that, again and again.
+        await trx.updateTable('slots').set({ next_wake_at }).where('instance_id', '=', instanceId).execute()
+      })
     },
   }
 }
