@@ -75,7 +75,11 @@ const notSold =
 export function createPaymentService(deps: PaymentServiceDeps): PaymentService {
   const { database, offer } = deps
   const selling = (): Selling => {
-    if (!deps.selling) throw conflict('payments_off', notSold)
+    if (!deps.selling)
+      throw conflict(
+        'payments_off',
+        'No credits are sold here. Ask the operator of this Reef to grant you some.',
+      )
     return deps.selling
   }
   const requireBuyer = (principal: Principal): void => {
