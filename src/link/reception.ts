@@ -139,9 +139,7 @@ async function welcome(
     linkCredential: admission.linkCredential,
     heartbeatSeconds: deps.heartbeatSeconds,
     leaseSeconds:
-      facts.instance && coverSeconds === null
-        ? firstLeaseOf(deps.leaseSeconds)
-        : leaseOf(deps, coverSeconds),
+      facts.instance && coverSeconds === null ? firstLeaseOf(deps.leaseSeconds) : leaseOf(deps, coverSeconds),
     desired,
   })
   recordSecrets(hold, facts, deps)

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Operation } from '../../src/domain/credits/operation.ts'
 
 /** Organizations that all writers share. */
-export const organizationsCount = 40
+const organizationsCount = 40
 
-export function organizationId(number: number): string {
+function organizationId(number: number): string {
   return uuidOf(`organization ${number}`)
 }
 

@@ -81,7 +81,7 @@ async function showBalance(options: RemoteOptions): Promise<void> {
   console.log(formatBalance(credits))
 }
 
-export function formatBalance(credits: Credits): string {
+function formatBalance(credits: Credits): string {
   const fields: [string, string][] = [['Available', `${formatCredits(credits.availableMicros)} credits`]]
   if (credits.reservedMicros > 0)
     fields.push(['Held', `${formatCredits(credits.reservedMicros)} for what runs`])
@@ -120,7 +120,7 @@ async function showStatement(options: StatementOptions): Promise<void> {
   )
 }
 
-export function formatEntries(entries: Entry[]): string {
+function formatEntries(entries: Entry[]): string {
   return formatTable(
     ['time', 'kind', 'credits', 'balance', 'what for'],
     entries.map((entry) => [
@@ -163,7 +163,7 @@ async function verify(options: RemoteOptions): Promise<void> {
   if (!report.ok) process.exitCode = exitCodes.failed
 }
 
-export function formatReport(report: Report): string {
+function formatReport(report: Report): string {
   const scope = `${report.transfers.toLocaleString('en')} transfers of ${report.organizations.toLocaleString('en')} organizations, ${report.anchors.toLocaleString('en')} anchors, ${report.seconds.toFixed(1)} s`
   if (report.ok) return `The ledger is right: ${scope}.`
   return [

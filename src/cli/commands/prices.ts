@@ -55,7 +55,7 @@ async function showPrices(options: RemoteOptions): Promise<void> {
   console.log(formatPrices(current.prices))
 }
 
-export function formatPrices({ models, plans }: PriceList): string {
+function formatPrices({ models, plans }: PriceList): string {
   const modelRows = Object.entries(models).map(([id, price]) => [
     id,
     ...[price.input, price.cachedInput, price.cacheWriteInput, price.output].map(formatCredits),

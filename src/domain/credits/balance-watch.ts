@@ -19,7 +19,7 @@ export type BalanceState = 'well' | 'recovering' | 'low' | 'exhausted'
  * `total` is what is available and reserved, `perHour` what was spent in the last hour. `held`: something was stopped for want
  * of credits, which happens with a rest that pays for nothing useful any more.
  */
-export function balanceState(total: number, perHour: number, held: boolean): BalanceState {
+function balanceState(total: number, perHour: number, held: boolean): BalanceState {
   const low = Math.max(lowMicros, perHour * hoursLow)
   if (total < exhaustedMicros || (held && total < low)) return 'exhausted'
   if (total < low) return 'low'

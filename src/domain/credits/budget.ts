@@ -54,7 +54,7 @@ export interface BudgetRefusal {
 }
 
 /** Percentages at which people are told. */
-export const alertThresholds = [100, 80, 50] as const
+const alertThresholds = [100, 80, 50] as const
 
 /** Days and months begin at midnight UTC. */
 export function periodStart(period: BudgetPeriod, at: Date): Date {

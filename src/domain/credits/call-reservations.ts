@@ -54,7 +54,7 @@ export async function holdForCalls(trx: Trx, calls: readonly PricedCall[]): Prom
   return calls.map((one) => holdings.get(one) as Holding)
 }
 
-export function plannedSpending({ call, bounds }: PricedCall): PlannedSpending {
+function plannedSpending({ call, bounds }: PricedCall): PlannedSpending {
   return { ...spendingOf(call), amount: bounds.worst, atLeast: bounds.least }
 }
 

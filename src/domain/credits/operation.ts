@@ -49,8 +49,6 @@ export type Operation = Request &
     | { kind: 'expire'; reservationId: string; amount: 0 }
   )
 
-export type OperationKind = Operation['kind']
-
 /** SHA-256 over everything that makes two requests the same; when a reservation expires is not part of it. */
 export function requestHash(operation: Operation): Buffer {
   const { organizationId, kind, reference, note, actorUserId } = operation

@@ -60,7 +60,7 @@ export function budgetText(budget: Pick<Budget, 'scope' | 'subjectName' | 'subje
   }
 }
 
-export const paymentStateText: Record<Payment['state'], string> = {
+const paymentStateText: Record<Payment['state'], string> = {
   open: 'Not paid yet',
   processing: 'The bank takes its time',
   paid: 'Paid',
