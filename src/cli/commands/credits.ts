@@ -67,7 +67,10 @@ Examples:
     .addHelpText('after', '\nExample:\n  reef credits grant ada@example.com 500 --note "a first month"')
     .action(grant)
 
-  const ledger = program.command('ledger').description('The ledger of all credits; for operators.')
+  const ledger = program
+    .command('ledger')
+    .description('The ledger of all credits; for operators.')
+    .addHelpText('after', '\nExample:\n  reef ledger verify')
   addRemoteOptions(ledger.command('verify'))
     .description('Do every transfer again and compare with balances, reservations and anchors.')
     .addHelpText('after', '\nExits with 1 when something is wrong.\n\nExample:\n  reef ledger verify')
