@@ -68,6 +68,7 @@ describe('the watch', () => {
         onFull: (message) => seen.full.push(message),
         log: (line) => seen.lines.push(line),
         pollMs: 5,
+        overshootBytesMax: 8 * mebibyte,
       }),
     )
     return seen

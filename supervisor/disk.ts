@@ -78,6 +78,8 @@ export interface DiskWatchDependencies {
   log(text: string): void
   /** Tests shorten it. */
   pollMs?: number
+  /** How far above its limit it may still start. Tests lower it. */
+  overshootBytesMax?: number
 }
 
 /** Between two looks at the free space of the host, which cost nothing. */
@@ -92,11 +94,15 @@ const suspiciousShare = 0.25
 const suspiciousBytesMax = 256 * 1024 ** 2
 /** What one that starts above its limit may still write: enough to boot and to remove something. */
 const allowanceBytes = 128 * 1024 ** 2
-/** Above this many times its limit it does not start any more, or each start would take a little more. */
-const hopelessFactor = 2
+/**
+ * Further above its limit it does not start any more, or each start would take a little more. A fast disk takes some
+ * gigabytes before a writer is seen.
+ */
+const overshootBytesMax = 16 * 1024 ** 3
 const warnShare = 0.9
 
 export function createDiskWatch(deps: DiskWatchDependencies): DiskWatch {
+  const overshootMax = deps.overshootBytesMax ?? overshootBytesMax
   let closed = false
   let timer: NodeJS.Timeout | undefined
   let counted: { at: number; tookMs: number } | undefined
@@ -117,13 +123,13 @@ export function createDiskWatch(deps: DiskWatchDependencies): DiskWatch {
     if (counted && startedAt < counted.at + pauseAfter(counted.tookMs, suspicious)) return
     const use = await measureDirectory(deps.directory, {
       exempt: deps.readExempt(),
-      enoughBytes: limitBytes * hopelessFactor + allowanceBytes,
+      enoughBytes: limitBytes + overshootMax + allowanceBytes,
     })
     counted = { at: performance.now(), tookMs: performance.now() - startedAt }
     freeAtCount = freeBytes
     usedBytes = use.bytes
     if (closed) return
-    if (first && usedBytes > limitBytes && usedBytes <= limitBytes * hopelessFactor)
+    if (first && usedBytes > limitBytes && usedBytes <= limitBytes + overshootMax)
       raisedBytes = usedBytes + allowanceBytes
     if (usedBytes <= limitBytes) raisedBytes = 0
     judge(use, limitBytes)

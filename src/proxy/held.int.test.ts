@@ -69,6 +69,8 @@ describe('an instance that nobody pays for', () => {
     })
     const [, refusal] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
     expect(refusal.statusCode).toBe(402)
+    // It says so once more that it was not let in.
+    socket.on('error', () => undefined)
     socket.terminate()
   })
 })

@@ -17,9 +17,9 @@ import { operationOf, racedOperation } from './operations.ts'
 /**
  * The full count: REEF_LEDGER_OPERATIONS=1000000 REEF_LEDGER_WRITERS=32 REEF_LEDGER_KEYS=10000 REEF_LEDGER_RACERS=50
  */
-const operationsCount = Number(process.env.REEF_LEDGER_OPERATIONS ?? 12_000)
-const writersCount = Number(process.env.REEF_LEDGER_WRITERS ?? 4)
-const keysCount = Number(process.env.REEF_LEDGER_KEYS ?? 500)
+const operationsCount = Number(process.env.REEF_LEDGER_OPERATIONS ?? 4_000)
+const writersCount = Number(process.env.REEF_LEDGER_WRITERS ?? 3)
+const keysCount = Number(process.env.REEF_LEDGER_KEYS ?? 150)
 const racersCount = Number(process.env.REEF_LEDGER_RACERS ?? 8)
 const racerProcesses = 2
 const minutesMax = 60

@@ -5,6 +5,7 @@ import type { Logger } from '../../telemetry/log.ts'
 import type { Principal } from '../accounts/principal.ts'
 import type { SecretBox } from '../secrets/secret-box.ts'
 import { createAlarms } from './alarms.ts'
+import { awaitLink } from './await-link.ts'
 import { type DrillsDeps, runDrills } from './drills.ts'
 import { type BackupIntake, createIntake } from './intake.ts'
 import { createBackupKeys, type KeyPairs } from './keys.ts'
@@ -48,6 +49,9 @@ export interface BackupsDeps {
   drills: Pick<DrillsDeps, 'slots' | 'everyDays'>
   start(principal: Principal, instanceId: string): Promise<unknown>
 }
+
+/** A supervisor tries again every few seconds; one that stays away longer has no machine that runs. */
+const linkSecondsMax = 30
 
 /** Everything about backups, wired. Nothing runs before `worker.start()`. */
 export function createBackups(deps: BackupsDeps): Backups {
@@ -101,6 +105,7 @@ export function createBackups(deps: BackupsDeps): Backups {
     worker,
     backUp: taker.backUp,
     backUpBeforeUpgrade: async (instanceId) => {
+      await awaitLink(database, instanceId, linkSecondsMax)
       await taker.backUp(instanceId, 'before_upgrade').catch((error: unknown) => {
         if ((error as { code?: string }).code !== 'instance_not_running') throw error
       })
