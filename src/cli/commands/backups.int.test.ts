@@ -1,55 +1,28 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { insertCompleteBackup } from '../../../test/backups/support/rows.ts'
-import { startTestApp, type TestApp } from '../../../test/support/app.ts'
+import { startTestCommandLine, type TestCommandLine } from '../../../test/support/command-line.ts'
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url))
-
-let app: TestApp
-let home: string
+let cli: TestCommandLine
 let backupId: string
 
 beforeAll(async () => {
-  app = await startTestApp()
-  home = await mkdtemp(join(tmpdir(), 'reef-cli-'))
-  await reef(
-    ['sign-up', '--name', 'Ada', '--email', 'ada@example.com', '--password-stdin'],
-    'correct horse battery\n',
-  )
+  cli = await startTestCommandLine()
   const { stdout } = await reef(['provision', '--json'])
   const instanceId = (JSON.parse(stdout) as { id: string }).id
-  const row = await app.database.asSystem((trx) =>
+  const row = await cli.app.database.asSystem((trx) =>
     trx.selectFrom('instances').selectAll().where('id', '=', instanceId).executeTakeFirstOrThrow(),
   )
   backupId = await insertCompleteBackup(
-    app.database,
+    cli.app.database,
     { organizationId: row.organization_id, userId: row.owner_user_id, instanceId },
     { completedAt: new Date('2026-02-08T12:00:00Z') },
   )
 })
 afterAll(async () => {
-  await app?.end()
-  if (home) await rm(home, { recursive: true })
+  await cli?.end()
 })
 
-async function reef(arguments_: string[], input = '') {
-  const child = spawn(process.execPath, [main, ...arguments_], {
-    env: { PATH: process.env.PATH, XDG_CONFIG_HOME: home, REEF_URL: app.url },
-    stdio: 'pipe',
-  })
-  child.stdin.end(input)
-  const output = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].on('data', (chunk) => {
-      output[name] += chunk
-    })
-  const code = await new Promise<number | null>((done) => child.on('close', done))
-  return { code, ...output }
-}
+const reef: TestCommandLine['reef'] = (...given) => cli.reef(...given)
 
 test('backups are listed, and a restore is previewed by person and day', async () => {
   expect((await reef(['backups'])).stdout).toContain(backupId)

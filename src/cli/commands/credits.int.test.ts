@@ -1,45 +1,19 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestApp, type TestApp } from '../../../test/support/app.ts'
+import { startTestCommandLine, type TestCommandLine } from '../../../test/support/command-line.ts'
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url))
-let app: TestApp
-let home: string
+let cli: TestCommandLine
 
 beforeAll(async () => {
-  app = await startTestApp()
-  home = await mkdtemp(join(tmpdir(), 'reef-cli-'))
-  const signUp = ['sign-up', '--name', 'Ada', '--email', 'ada@example.com', '--password-stdin']
-  expect(await reef(signUp, 'correct horse battery\n')).toMatchObject({ code: 0 })
+  cli = await startTestCommandLine()
 })
 afterAll(async () => {
-  await app?.end()
-  if (home) await rm(home, { recursive: true })
+  await cli?.end()
 })
 
-/** The command line as a person runs it. */
-async function reef(
-  argv: string[],
-  input = '',
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [main, ...argv], {
-    env: { PATH: process.env.PATH, XDG_CONFIG_HOME: home, REEF_URL: app.url },
-    stdio: 'pipe',
-  })
-  child.stdin.end(input)
-  const output = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].on('data', (chunk) => {
-      output[name] += chunk
-    })
-  const code = await new Promise<number | null>((done) => child.on('close', done))
-  return { code, ...output }
-}
+const reef: TestCommandLine['reef'] = (...given) => cli.reef(...given)
 
 test('an operator grants credits, and whoever has them sees them', async () => {
   expect((await reef(['credits'])).stdout).toContain('reef credits grant WHO CREDITS')
@@ -55,7 +29,7 @@ test('an operator grants credits, and whoever has them sees them', async () => {
 })
 
 test('the statement can be written to a file', async () => {
-  const file = join(home, 'credits.csv')
+  const file = join(cli.home, 'credits.csv')
   expect(await reef(['credits', 'ledger', '--csv', file])).toMatchObject({ code: 0 })
   expect(await readFile(file, 'utf8')).toMatch(/^time,kind,.*\r\n[^\r]+grant/)
   expect((await reef(['credits', 'ledger', '--csv', '-'])).stdout).toBe(await readFile(file, 'utf8'))
@@ -72,7 +46,7 @@ test('verification exits with 1 when a byte of the ledger was changed', async ()
     code: 0,
     stdout: expect.stringContaining('The ledger is right'),
   })
-  const admin = new pg.Client({ connectionString: app.database.adminUrl })
+  const admin = new pg.Client({ connectionString: cli.app.database.adminUrl })
   await admin.connect()
   await admin.query("update ledger_transfers set note = 'a First month' where note = 'a first month'")
   await admin.end()

@@ -1,28 +1,18 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestApp, type TestApp } from '../../../test/support/app.ts'
+import { startTestCommandLine, type TestCommandLine } from '../../../test/support/command-line.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { type FakeStripe, startFakeStripe } from '../../../test/support/fake-stripe/fake-stripe.ts'
 import { cards, paySession, refund } from '../../../test/support/fake-stripe/money.ts'
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url))
 let fake: FakeStripe
-let app: TestApp
-let home: string
+let cli: TestCommandLine
 let paymentId: string
 let intentId: string
 
 beforeAll(async () => {
   fake = await startFakeStripe()
-  app = await startTestApp({ environment: fake.environment })
-  home = await mkdtemp(join(tmpdir(), 'reef-cli-'))
-  const signUp = ['sign-up', '--name', 'Ada', '--email', 'ada@example.com', '--password-stdin']
-  expect(await reef(signUp, 'correct horse battery\n')).toMatchObject({ code: 0 })
-  const owner = await app.person('owner@example.com')
+  cli = await startTestCommandLine({ environment: fake.environment })
+  const owner = await cli.app.person('owner@example.com')
   const begun = await owner.call<{ paymentId: string; url: string }>('POST', '/api/payments/checkout', {
     pack: '1000',
   })
@@ -35,29 +25,11 @@ beforeAll(async () => {
   )
 })
 afterAll(async () => {
-  await app?.end()
+  await cli?.end()
   await fake?.close()
-  if (home) await rm(home, { recursive: true })
 })
 
-/** The command line as a person runs it. */
-async function reef(
-  argv: string[],
-  input = '',
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [main, ...argv], {
-    env: { PATH: process.env.PATH, XDG_CONFIG_HOME: home, REEF_URL: app.url },
-    stdio: 'pipe',
-  })
-  child.stdin.end(input)
-  const output = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].on('data', (chunk) => {
-      output[name] += chunk
-    })
-  const code = await new Promise<number | null>((done) => child.on('close', done))
-  return { code, ...output }
-}
+const reef: TestCommandLine['reef'] = (...given) => cli.reef(...given)
 
 test('an operator finds a payment and refunds a part of it', async () => {
   expect((await reef(['payments', 'list'])).stdout).toMatch(new RegExp(`${paymentId} .*paid +10\\.00 USD`))
@@ -77,7 +49,7 @@ test('reconciliation posts what was never delivered, and exits with 1 when someb
   expect(JSON.parse((await reef(['payments', 'list', '--json'])).stdout)).toMatchObject([
     { id: paymentId, refundedCents: 350 },
   ])
-  await app.database.asSystem((trx) =>
+  await cli.app.database.asSystem((trx) =>
     trx.updateTable('payment_refunds').set({ credits: 1 }).where('amount_cents', '=', 100).execute(),
   )
   const found = await reef(['payments', 'reconcile'])

@@ -1,41 +1,16 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestApp, type TestApp } from '../../../test/support/app.ts'
+import { startTestCommandLine, type TestCommandLine } from '../../../test/support/command-line.ts'
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url))
-let app: TestApp
-let home: string
+let cli: TestCommandLine
 
 beforeAll(async () => {
-  app = await startTestApp()
-  home = await mkdtemp(join(tmpdir(), 'reef-cli-'))
-  const signUp = ['sign-up', '--name', 'Ada', '--email', 'ada@example.com', '--password-stdin']
-  expect(await reef(signUp, 'correct horse battery\n')).toMatchObject({ code: 0 })
+  cli = await startTestCommandLine()
 })
 afterAll(async () => {
-  await app?.end()
-  if (home) await rm(home, { recursive: true })
+  await cli?.end()
 })
 
-/** The command line as a person runs it. */
-async function reef(argv: string[], input = '') {
-  const child = spawn(process.execPath, [main, ...argv], {
-    env: { PATH: process.env.PATH, XDG_CONFIG_HOME: home, REEF_URL: app.url },
-    stdio: 'pipe',
-  })
-  child.stdin.end(input)
-  const output = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].on('data', (chunk) => {
-      output[name] += chunk
-    })
-  const code = await new Promise<number | null>((done) => child.on('close', done))
-  return { code, ...output }
-}
+const reef: TestCommandLine['reef'] = (...given) => cli.reef(...given)
 
 test('prices are shown in credits, and an operator sets one without touching the others', async () => {
   expect((await reef(['prices'])).stdout).toMatch(/openai\/gpt-6-sol +240 +24 +300 +1,200/)

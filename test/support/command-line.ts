@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
+import { startTestApp, type TestApp } from './app.ts'
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+/** A Reef in the test's process, and the command line beside it as Ada runs it: she signed up first. */
+export interface TestCommandLine {
+  readonly app: TestApp
+  /** Where the command line keeps who is logged in. */
+  readonly home: string
+  reef(argv: string[], input?: string): Promise<{ code: number | null; stdout: string; stderr: string }>
+  end(): Promise<void>
+}
+
+export async function startTestCommandLine(
+  options?: Parameters<typeof startTestApp>[0],
+): Promise<TestCommandLine> {
+  const app = await startTestApp(options)
+  const home = await mkdtemp(join(tmpdir(), 'reef-cli-'))
+  const reef: TestCommandLine['reef'] = async (argv, input = '') => {
+    const child = spawn(process.execPath, [main, ...argv], {
+      env: { PATH: process.env.PATH, XDG_CONFIG_HOME: home, REEF_URL: app.url },
+      stdio: 'pipe',
+    })
+    child.stdin.end(input)
+    const output = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].on('data', (chunk) => {
+        output[name] += chunk
+      })
+    const code = await new Promise<number | null>((done) => child.on('close', done))
+    return { code, ...output }
+  }
+  const signUp = ['sign-up', '--name', 'Ada', '--email', 'ada@example.com', '--password-stdin']
+  expect(await reef(signUp, 'correct horse battery\n')).toMatchObject({ code: 0 })
+  return {
+    app,
+    home,
+    reef,
+    end: async () => {
+      await app.end()
+      await rm(home, { recursive: true })
+    },
+  }
+}
