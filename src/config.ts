@@ -82,15 +82,7 @@ const schema = z.strictObject({
     .regex(/^[A-Za-z0-9_-]{32,128}$/, 'needs 32 to 128 letters, digits, _ or -')
     .optional()
     .describe('Shared with a Caddy that you run yourself (deploy/caddy). Default: from the root secret.'),
-  REEF_TRUSTED_PROXIES: z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== ''),
-    )
+  REEF_TRUSTED_PROXIES: commaSeparated()
     .refine((networks) => networks.every(isNetwork), 'is a list of addresses and networks like 10.0.0.0/8')
     .describe(
       'Reverse proxies of your own in front of Reef, comma-separated addresses or networks: their X-Forwarded-For is believed, nobody else’s.',
@@ -297,15 +289,7 @@ const schema = z.strictObject({
     .max(1_000_000)
     .default(500)
     .describe('Credits that a new person’s organization begins with, once (0: none).'),
-  REEF_WEBHOOK_PRIVATE_NETWORKS: z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== ''),
-    )
+  REEF_WEBHOOK_PRIVATE_NETWORKS: commaSeparated()
     .refine(
       (networks) => networks.every((network) => network.includes('/') && isNetwork(network)),
       'is a list of networks like 10.0.0.0/8',
@@ -358,6 +342,19 @@ const schema = z.strictObject({
 
 export type Config = z.infer<typeof schema>
 export const configSchema = schema
+
+/** Several, with commas between them; none by default. */
+function commaSeparated() {
+  return z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+}
 
 function port() {
   return z.coerce.number().int().min(1).max(65_535)

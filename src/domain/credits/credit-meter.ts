@@ -1,6 +1,6 @@
 import type { Database, Trx } from '../../db/database.ts'
 import { isDatabaseUnavailable } from '../../db/unavailable.ts'
-import { createBatched } from '../usage/batch.ts'
+import { createLanes } from '../usage/batch.ts'
 import { insertPending } from '../usage/call-store.ts'
 import type { CallJournal } from '../usage/journal.ts'
 import type { AdmittedCall, Meter, ModelCall, RefusedCall } from '../usage/meter.ts'
@@ -27,25 +27,17 @@ export interface CreditMeterOptions {
 
 type Waiting = { priced: PricedCall } | { free: ModelCall }
 
-/** Transactions at the same time; an organization's calls always take the same one, so that none waits for itself. */
-const lanesCount = 2
-
 /** Holds what a call can cost before it is made, and takes what it did cost after it. Calls at the same time share both. */
 export function createCreditMeter(options: CreditMeterOptions): Meter {
   const { database, prices, settlements, journal } = options
-  const lanes = Array.from({ length: lanesCount }, () =>
-    createBatched<Waiting, Holding>(
-      (waiting) => database.asSystem((trx) => admit(trx, waiting)),
-      isDatabaseUnavailable,
-    ),
+  const hold = createLanes<Waiting, Holding>(
+    (waiting) => ownerOf('free' in waiting ? waiting.free : waiting.priced.call),
+    (waiting) => database.asSystem((trx) => admit(trx, waiting)),
+    isDatabaseUnavailable,
   )
-  const hold = (waiting: Waiting, call: ModelCall): Promise<Holding> => {
-    const lane = lanes[laneOf(call.organizationId ?? call.slotId)] as (typeof lanes)[number]
-    return lane(waiting)
-  }
 
   const beginFree = async (call: ModelCall): Promise<AdmittedCall> => {
-    await hold({ free: call }, call)
+    await hold({ free: call })
     return {
       admitted: true,
       outputTokensMax: call.outputTokensMax,
@@ -58,7 +50,7 @@ export function createCreditMeter(options: CreditMeterOptions): Meter {
     const price = list.models[`${call.provider}/${call.model}`]
     if (!price) return unpriced(call)
     const priced = { call, priceVersion: version, bounds: boundsOf(price, call) }
-    const holding = await hold({ priced }, call)
+    const holding = await hold({ priced })
     if ('refused' in holding) {
       if (holding.refused === 'credits' && !holding.busy && holding.available < leastOfAll(list, call))
         options.onExhausted?.(call.organizationId, holding.available)
@@ -111,9 +103,9 @@ function leastOfAll({ models }: PriceList, call: ModelCall): number {
   return Math.min(...Object.values(models).map((price) => boundsOf(price, call).least))
 }
 
-/** Ids end in random digits. */
-function laneOf(id: string): number {
-  return Number.parseInt(id.slice(-4), 16) % lanesCount || 0
+/** A slot of the pool belongs to nobody. */
+function ownerOf({ organizationId, slotId }: ModelCall): string {
+  return organizationId ?? slotId
 }
 
 function unpriced({ provider, model }: ModelCall): RefusedCall {

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import { isDatabaseUnavailable } from '../../db/unavailable.ts'
 import { conflict, impossible, ReefError } from '../../errors.ts'
-import { createBatched } from '../usage/batch.ts'
+import { createLanes } from '../usage/batch.ts'
 import type { LedgerRefusal, Outcome, Receipt } from './book.ts'
 import { formatCredits } from './credit.ts'
 import { applyOperations } from './ledger-store.ts'
@@ -15,32 +15,19 @@ export interface Ledger {
   post(operation: Operation): Promise<Receipt>
 }
 
-/**
- * Transactions at the same time: while one waits for the disk, the other is made. More would only make each smaller
- * (`bench/ledger.ts`). An organization's operations always take the same one, so that none waits for itself.
- */
-const lanesCount = 2
-
 export function createLedger(database: Database): Ledger {
-  const lanes = Array.from({ length: lanesCount }, () =>
-    createBatched<Operation, Outcome>(
-      (operations) => database.asSystem((trx) => applyOperations(trx, operations)),
-      isDatabaseUnavailable,
-    ),
+  const apply = createLanes<Operation, Outcome>(
+    ({ organizationId }) => organizationId,
+    (operations) => database.asSystem((trx) => applyOperations(trx, operations)),
+    isDatabaseUnavailable,
   )
   return {
     post: async (operation) => {
-      const lane = lanes[laneOf(operation.organizationId)] as (typeof lanes)[number]
-      const outcome = await lane(operation)
+      const outcome = await apply(operation)
       if (outcome.done) return outcome.receipt
       throw refusalError(outcome.refusal, operation)
     },
   }
-}
-
-/** Ids end in random digits. */
-function laneOf(organizationId: string): number {
-  return Number.parseInt(organizationId.slice(-4), 16) % lanesCount || 0
 }
 
 export function refusalError({ code, available }: LedgerRefusal, operation: Operation): ReefError {
