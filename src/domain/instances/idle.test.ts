@@ -61,7 +61,7 @@ describe('who is used', () => {
     ],
     [
       'it began to serve a while ago and has not been heard of since',
-      { lastActiveAt: ago(day), servingSince: ago(50), heardAt: ago(55) },
+      { lastActiveAt: ago(day), rungSince: ago(200), servingSince: ago(50), heardAt: ago(55) },
     ],
     ['nobody ever heard of it', { lastActiveAt: ago(day), heardAt: null }],
     ['it is about to act by itself', { lastActiveAt: ago(day), nextWakeAt: ahead(3) }],
