@@ -11,10 +11,15 @@ import { makeCompressedSwap, makeSwapFile, type Swap, swapProblem } from './supp
  */
 const count = Number(process.argv[2] ?? 4)
 const turns = 3
+/** Node gives back by itself what the last turns left, a while after them; nothing is let down the ladder sooner. */
+const restSeconds = 75
+/** What a frozen instance may still hold; awake it holds several times as much. */
+const frozenBytesMax = 200 * 1024 ** 2
 
 const mebibyte = 1024 ** 2
 const gibibyte = 1024 ** 3
 const swapBytes = 8 * gibibyte
+const idleTimes = { REEF_IDLE_SUSPEND: `${restSeconds}s`, REEF_IDLE_FREEZE: `${restSeconds}s` }
 
 const problem = await swapProblem()
 if (problem) throw new Error(`The density of sleeping instances cannot be measured here: ${problem}.`)
@@ -39,6 +44,10 @@ async function measure(label: string, swap?: Swap): Promise<number> {
   return each
 }
 
+async function rest(): Promise<void> {
+  await new Promise((done) => setTimeout(done, restSeconds * 1000))
+}
+
 async function untilFrozen(swap: Swap): Promise<void> {
   for (const { person, instance } of people)
     await until(`instance ${instance.slug} is frozen`, 300_000, async () => {
@@ -46,6 +55,9 @@ async function untilFrozen(swap: Swap): Promise<void> {
       return now.sleep?.rung === 'frozen'
     })
   // The rung says what should be; moving the memory takes a moment more.
+  await until('the memory has left', 120_000, async () => {
+    return (await reef.memory()).residentBytes < count * frozenBytesMax
+  })
   let before = Number.POSITIVE_INFINITY
   await until('the memory has moved', 120_000, async () => {
     await new Promise((done) => setTimeout(done, 3_000))
@@ -63,20 +75,23 @@ try {
     for (let turn = 0; turn < turns; turn++) await measureFirstWord(person)
     people.push({ person, instance })
   }
-  const resident = await measure(`all resident, after ${turns} turns each`)
+  await measure(`all resident, right after ${turns} turns each`)
+  await rest()
+  const resident = await measure('all resident, at rest')
   for (const make of [makeCompressedSwap, makeSwapFile]) {
     await reef.process.stop()
     const swap = await make(swapBytes)
     try {
-      await reef.process.restart({ POOL_SIZE: '0', REEF_IDLE_SUSPEND: '1s', REEF_IDLE_FREEZE: '2s' })
+      await reef.process.restart({ POOL_SIZE: '0', ...idleTimes })
       await untilFrozen(swap)
       const frozen = await measure(`asleep, frozen ${swap.label}`, swap)
       const wakes: number[] = []
       for (const { person } of people) wakes.push(await measureFirstWord(person))
+      await rest()
       await untilFrozen(swap)
       await measure(`asleep again after a turn each, ${swap.label}`, swap)
       notes.push(
-        `Frozen ${swap.label}: ${(resident / frozen).toFixed(1)} times as many idle instances per GiB; from request to first word one after the other, median ${summarize(wakes)[2]} ms.`,
+        `Frozen ${swap.label}: ${(resident / frozen).toFixed(1)} times as many idle instances per GiB as at rest; from request to first word one after the other, median ${summarize(wakes)[2]} ms.`,
       )
     } finally {
       await swap.remove()

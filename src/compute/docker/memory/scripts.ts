@@ -44,7 +44,8 @@ export function freezeScript(containerId: string): string {
   return `${prelude}
 directory=$(place ${checked(containerId)}) || exit 3
 if [ $version = 1 ]; then
-  echo 0 > "$directory/memory.force_empty" || true
+  # Shared memory only goes the second time, since the first still holds it for active.
+  for pass in 1 2; do echo 0 > "$directory/memory.force_empty" || true; done
 else
   failures=0
   while [ "$(cat "$directory/memory.current")" -gt ${chunkBytes / 8} ] && [ $failures -lt 3 ]; do
