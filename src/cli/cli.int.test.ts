@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../../test/support/app.ts'
+import { runReef } from '../../test/support/command-line.ts'
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 const password = 'correct horse battery'
 
 let app: TestApp
@@ -21,28 +19,12 @@ afterAll(async () => {
   if (home) await rm(home, { recursive: true })
 })
 
-interface RunOptions {
-  input?: string
-  environment?: Record<string, string>
-}
-
-/** The command line as a person runs it, in a process of its own. */
-async function reef(arguments_: string[], { input = '', environment = {} }: RunOptions = {}) {
-  const child = spawn(process.execPath, [main, ...arguments_], {
-    env: { PATH: process.env.PATH, XDG_CONFIG_HOME: home, REEF_URL: app.url, ...environment },
-    stdio: 'pipe',
+/** Nobody is logged in at first. */
+const reef: typeof runReef = (argv, { environment, ...options } = {}) =>
+  runReef(argv, {
+    ...options,
+    environment: { XDG_CONFIG_HOME: home, REEF_URL: app.url, ...environment },
   })
-  child.stdin.end(input)
-  const output = { stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk) => {
-    output.stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    output.stderr += chunk
-  })
-  const code = await new Promise<number | null>((done) => child.on('close', done))
-  return { code, ...output }
-}
 
 const signUp = (email: string, environment?: Record<string, string>) =>
   reef(['sign-up', '--name', 'Ada', '--email', email, '--password-stdin'], {

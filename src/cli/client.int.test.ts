@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { runNode } from '../../test/support/command-line.ts'
 import { meSchema } from '../http/schemas/instances.ts'
 import { createClient } from './client.ts'
 import { openCredentialStore } from './credentials.ts'
@@ -75,18 +75,13 @@ test('commands that run at once refresh once, and none of them spends a token tw
     const { openCredentialStore } = await import(${JSON.stringify(new URL('./credentials.ts', import.meta.url).href)})
     const client = createClient({ url: ${JSON.stringify(url)}, store: openCredentialStore() })
     console.log(await client.bearer())`
-  const runs = Array.from({ length: 4 }, () => {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      env: { PATH: process.env.PATH, XDG_CONFIG_HOME: home },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let output = ''
-    child.stdout.on('data', (chunk) => {
-      output += chunk
-    })
-    return new Promise((done) => child.on('close', () => done(output.trim())))
-  })
-  expect(await Promise.all(runs)).toEqual(['access-1', 'access-1', 'access-1', 'access-1'])
+  const runs = await Promise.all(
+    Array.from({ length: 4 }, () =>
+      runNode(['--input-type=module', '-e', script], { environment: { XDG_CONFIG_HOME: home } }),
+    ),
+  )
+  const right = { code: 0, stdout: 'access-1\n', stderr: '' }
+  expect(runs).toEqual([right, right, right, right])
   expect(issuer).toMatchObject({ refreshes: 1, reused: false })
   expect(await store.find()).toMatchObject({ refreshToken: 'refresh-1' })
 })

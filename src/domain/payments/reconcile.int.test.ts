@@ -1,23 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createTestClock, type TestClock } from '../../../test/support/clock.ts'
 import { createPerson } from '../../../test/support/control-plane.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import { type FakeStripe, startFakeStripe } from '../../../test/support/fake-stripe/fake-stripe.ts'
 import { dispute, paySession, refund } from '../../../test/support/fake-stripe/money.ts'
 import {
   balancesOf,
   buy,
-  createTestSelling,
-  hearOf,
+  type SellingWorld,
+  startSellingWorld,
   type TestSelling,
 } from '../../../test/support/fake-stripe/selling.ts'
-import { get } from '../../../test/support/fake-stripe/state.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { createLedger } from '../credits/ledger.ts'
 
-let database: TestDatabase
-let fake: FakeStripe
-let clock: TestClock
+let world: SellingWorld
+let database: SellingWorld['database']
+let fake: SellingWorld['fake']
+let clock: SellingWorld['clock']
 let selling: TestSelling
 let other: TestSelling
 let principal: Principal
@@ -25,36 +22,21 @@ let principal: Principal
 const thousand = 1_000_000_000
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  fake = await startFakeStripe()
-  fake.deliveries.held = true
-  clock = createTestClock()
-  selling = await createTestSelling(fake, database, { clock })
-  other = await createTestSelling(fake, database, { clock })
+  world = await startSellingWorld()
+  ;({ database, fake, clock } = world)
+  ;[selling, other] = world.planes
 })
-afterAll(async () => {
-  await selling.close()
-  await other.close()
-  await fake.close()
-  await database.drop()
-})
+afterAll(() => world.close())
 beforeEach(async () => {
-  fake.troubles.length = 0
-  fake.deliveries.drop()
+  world.calm()
   principal = await createPerson(database)
 })
 
 const balances = () => balancesOf(database, principal.organizationId)
 
-const hear = (plane = selling) => hearOf(fake, plane)
-
-async function bought(order?: Parameters<typeof buy>[3]): Promise<{ paymentId: string; intentId: string }> {
-  const purchase = await buy(selling, fake, principal, order)
-  await hear()
-  return purchase
-}
-
-const intentOf = (id: string) => get(fake.state.intents, id, 'payment_intent')
+const hear = (plane = selling) => world.hear(plane)
+const bought = () => world.bought(principal)
+const intentOf = (id: string) => world.intentOf(id)
 
 describe('reconciliation', () => {
   it('finds what was never delivered, posts it, and has nothing to say the next time', async () => {

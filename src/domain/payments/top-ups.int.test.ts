@@ -1,25 +1,22 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createTestClock, type TestClock } from '../../../test/support/clock.ts'
 import { createPerson } from '../../../test/support/control-plane.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import { type FakeStripe, startFakeStripe } from '../../../test/support/fake-stripe/fake-stripe.ts'
 import { cards, detach } from '../../../test/support/fake-stripe/money.ts'
 import {
   balancesOf,
-  buy,
-  createTestSelling,
-  hearOf,
+  type SellingWorld,
   spend,
+  startSellingWorld,
   type TestSelling,
 } from '../../../test/support/fake-stripe/selling.ts'
 import { openLog } from '../../telemetry/log.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { lookAtDue } from './looks.ts'
 
-let database: TestDatabase
-let fake: FakeStripe
-let clock: TestClock
-let planes: [TestSelling, TestSelling]
+let world: SellingWorld
+let database: SellingWorld['database']
+let fake: SellingWorld['fake']
+let clock: SellingWorld['clock']
+let planes: SellingWorld['planes']
 let principal: Principal
 
 const minute = 60_000
@@ -27,24 +24,11 @@ const hour = 60 * minute
 const hundred = 100_000_000
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  fake = await startFakeStripe()
-  fake.deliveries.held = true
-  clock = createTestClock()
-  planes = [
-    await createTestSelling(fake, database, { clock }),
-    await createTestSelling(fake, database, { clock }),
-  ]
+  world = await startSellingWorld()
+  ;({ database, fake, clock, planes } = world)
 })
-afterAll(async () => {
-  for (const plane of planes) await plane.close()
-  await fake.close()
-  await database.drop()
-})
-beforeEach(() => {
-  fake.troubles.length = 0
-  fake.deliveries.drop()
-})
+afterAll(() => world.close())
+beforeEach(() => world.calm())
 
 /** Somebody who bought 1,000 credits, let the card be saved, used all but `left`, and switched auto top-up on. */
 async function low(
@@ -53,8 +37,7 @@ async function low(
 ): Promise<void> {
   principal = await createPerson(database)
   const { organizationId } = principal
-  await buy(planes[0], fake, principal, { card, saveCard: true })
-  await hear()
+  await world.bought(principal, { card, saveCard: true })
   await spend(database, principal.organizationId, 1_000_000_000 - (settings.left ?? hundred))
   await database.asSystem((trx) =>
     trx
@@ -73,7 +56,7 @@ async function low(
   )
 }
 
-const hear = () => hearOf(fake, planes[1])
+const hear = () => world.hear(planes[1])
 
 const run = () => planes[0].topUps.run(principal.organizationId)
 const available = async () => (await balancesOf(database, principal.organizationId)).available

@@ -1,7 +1,16 @@
 import { declined, invalidRequest, StripeFault } from './errors.ts'
 import { type Form, formOf, listOf, metadataOf, textOf } from './form.ts'
 import { cancel, confirm, expire, newIntent, refund } from './money.ts'
-import { type Customer, get, type Intent, newObject, now, type Session, type State } from './state.ts'
+import {
+  type Customer,
+  get,
+  type Intent,
+  newObject,
+  now,
+  type Portal,
+  type Session,
+  type State,
+} from './state.ts'
 
 interface Call {
   state: State
@@ -138,15 +147,17 @@ function expireSession({ state, id }: Call): Session {
   return session
 }
 
-function createPortal({ state, body }: Call): unknown {
+function createPortal({ state, body }: Call): Portal {
   const customer = customerOf(state, body)
-  const base = newObject('bps', 'billing_portal.session')
-  return {
+  const base = newObject('bps', 'billing_portal.session' as const)
+  const portal: Portal = {
     ...base,
     customer: customer.id,
-    return_url: textOf(body.return_url) ?? null,
+    return_url: textOf(body.return_url) ?? '',
     url: `${state.url}/portal/${base.id}`,
   }
+  state.portals.set(portal.id, portal)
+  return portal
 }
 
 function createIntent({ state, body }: Call): Intent {

@@ -6,8 +6,8 @@ import { answer } from './api.ts'
 import { createDeliveries, type Deliveries } from './deliver.ts'
 import { broken, keyInUse, keyReused, rateLimited, StripeFault, unauthorized } from './errors.ts'
 import { parseForm, textOf } from './form.ts'
-import { paySession } from './money.ts'
-import { payPage, plainPage } from './page.ts'
+import { attach, newMethod, paySession } from './money.ts'
+import { payPage, plainPage, portalPage } from './page.ts'
 import { createState, type Session, type State } from './state.ts'
 
 /** What is to go wrong with the next calls that match. */
@@ -168,15 +168,23 @@ export async function startFakeStripe(): Promise<FakeStripe> {
     path: string,
     body: string,
   ): void => {
-    const session = state.sessions.get(/^\/pay\/([^/]+)$/.exec(path)?.[1] ?? '')
+    const [, kind, id = ''] = /^\/(pay|portal)\/([^/]+)$/.exec(path) ?? []
+    const session = kind === 'pay' ? state.sessions.get(id) : undefined
+    const portal = kind === 'portal' ? state.portals.get(id) : undefined
     const page = (text: string) =>
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(text)
-    if (!session) {
-      page(plainPage(path.startsWith('/portal/') ? 'Portal' : 'Receipt'))
+    const card = request.method === 'POST' ? (textOf(parseForm(body).card) ?? '') : null
+    if (portal) {
+      if (card !== null) attach(state, newMethod(state, card), portal.customer)
+      page(portalPage(portal, cardsOf(state, portal.customer)))
       return
     }
-    const paying = request.method === 'POST'
-    const problem = paying ? paySession(state, session, textOf(parseForm(body).card) ?? '') : null
+    if (!session) {
+      page(plainPage('Receipt'))
+      return
+    }
+    const paying = card !== null
+    const problem = paying ? paySession(state, session, card) : null
     if (!paying || problem !== null) {
       page(payPage(session, problem))
       return
@@ -185,6 +193,10 @@ export async function startFakeStripe(): Promise<FakeStripe> {
   }
 
   return fake
+}
+
+function cardsOf(state: State, customerId: string) {
+  return [...state.methods.values()].filter(({ customer }) => customer === customerId)
 }
 
 function take(troubles: Trouble[], call: string): Trouble | undefined {

@@ -10,10 +10,12 @@ import { createServer, type Server } from '../../../src/http/server.ts'
 import { newId } from '../../../src/ids.ts'
 import { createSelling, type SellingParts } from '../../../src/payments.ts'
 import { openLog } from '../../../src/telemetry/log.ts'
-import type { TestDatabase } from '../database.ts'
-import type { FakeStripe } from './fake-stripe.ts'
+import { createTestClock, type TestClock } from '../clock.ts'
+import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { type FakeStripe, startFakeStripe } from './fake-stripe.ts'
 import { paySession } from './money.ts'
 import { toProviderEvents } from './provider-events.ts'
+import { get, type Intent } from './state.ts'
 
 /** One control plane's part that sells, without the rest of it; several may share a database. */
 export interface TestSelling extends SellingParts {
@@ -57,6 +59,59 @@ export async function createTestSelling(
       await parts.worker.stop()
       await listener.close()
       await own.close()
+    },
+  }
+}
+
+/** A Stripe, a database, and two control planes on it that sell; time moves when it is told to. */
+export interface SellingWorld {
+  database: TestDatabase
+  fake: FakeStripe
+  clock: TestClock
+  planes: [TestSelling, TestSelling]
+  /** Nothing goes wrong any more, and nothing is on its way. */
+  calm(): void
+  /** Lets a control plane, the first if none is named, hear of all that happened at Stripe. */
+  hear(plane?: TestSelling): Promise<void>
+  /** Somebody has bought a pack, and their credits are there. */
+  bought(
+    principal: Principal,
+    order?: Parameters<typeof buy>[3],
+  ): Promise<{ paymentId: string; intentId: string }>
+  intentOf(id: string): Intent
+  close(): Promise<void>
+}
+
+export async function startSellingWorld(): Promise<SellingWorld> {
+  const database = await createTestDatabase()
+  const fake = await startFakeStripe()
+  fake.deliveries.held = true
+  const clock = createTestClock()
+  const planes: SellingWorld['planes'] = [
+    await createTestSelling(fake, database, { clock }),
+    await createTestSelling(fake, database, { clock }),
+  ]
+  const hear: SellingWorld['hear'] = (plane = planes[0]) => hearOf(fake, plane)
+  return {
+    database,
+    fake,
+    clock,
+    planes,
+    calm: () => {
+      fake.troubles.length = 0
+      fake.deliveries.drop()
+    },
+    hear,
+    bought: async (principal, order) => {
+      const purchase = await buy(planes[0], fake, principal, order)
+      await hear()
+      return purchase
+    },
+    intentOf: (id) => get(fake.state.intents, id, 'payment_intent'),
+    close: async () => {
+      for (const plane of planes) await plane.close()
+      await fake.close()
+      await database.drop()
     },
   }
 }

@@ -105,6 +105,14 @@ export interface Dispute extends StripeObject {
   evidence_details: { due_by: number }
 }
 
+/** A page for a customer's cards. */
+export interface Portal extends StripeObject {
+  object: 'billing_portal.session'
+  customer: string
+  return_url: string
+  url: string
+}
+
 export interface StripeEvent extends StripeObject {
   object: 'event'
   api_version: string
@@ -118,6 +126,7 @@ export type Objects = {
   customers: Map<string, Customer>
   methods: Map<string, PaymentMethod>
   sessions: Map<string, Session>
+  portals: Map<string, Portal>
   intents: Map<string, Intent>
   charges: Map<string, Charge>
   refunds: Map<string, Refund>
@@ -165,6 +174,7 @@ export function createState(url: string, onEvent: (event: StripeEvent) => void):
     customers: new Map(),
     methods: new Map(),
     sessions: new Map(),
+    portals: new Map(),
     intents: new Map(),
     charges: new Map(),
     refunds: new Map(),
