@@ -40,6 +40,8 @@ export type AlertKind =
   | 'budget_threshold'
   | 'top_up_failed'
   | 'ledger_damaged'
+  | 'dispute_opened'
+  | 'dispute_closed'
   | 'test'
 export type AlertSeverity = 'info' | 'warning' | 'critical'
 export type AlertDetails = Record<string, string | number | null>

@@ -36,6 +36,14 @@ export function alertMail(
   alert: AlertRow,
   { to, organizationName, publicUrl }: { to: string; organizationName: string | null; publicUrl: string },
 ): Mail {
+  const base = publicUrl.replace(/\/$/, '')
+  if (alert.organization_id === null)
+    return {
+      to,
+      subject: `[Reef] ${oneLine(alert.title)}`,
+      paragraphs: [alert.message, 'You get this mail because you operate this Reef.'],
+      link: { label: 'Open Admin', url: `${base}/admin` },
+    }
   return {
     to,
     subject: `[Reef] ${oneLine(organizationName === null ? alert.title : `${organizationName}: ${alert.title}`)}`,
@@ -44,7 +52,7 @@ export function alertMail(
       ...(organizationName === null ? [] : [`Organization: ${organizationName}`]),
       'You get this mail because you own or administer it, or because it is about you.',
     ],
-    link: { label: 'Open Credits', url: `${publicUrl.replace(/\/$/, '')}/credits` },
+    link: { label: 'Open Credits', url: `${base}/credits` },
   }
 }
 

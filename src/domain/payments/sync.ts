@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.ts'
 import type { Database, Trx } from '../../db/database.ts'
 import { unavailable } from '../../errors.ts'
 import { decide } from './decide.ts'
+import { tellOfDisputes } from './dispute-alerts.ts'
 import type { PaymentRecord, PaymentRow } from './payment.ts'
 import type { PaymentFacts, Payments } from './payments.ts'
 import { applyChanges, findPayment, lockPayment } from './store.ts'
@@ -63,6 +64,7 @@ export function createPaymentSync(deps: PaymentSyncDeps): PaymentSync {
     const { payment } = record
     await applyChanges(trx, record, changes, nextLook({ ...payment, ...changes.payment }, clock.now()))
     const after = (await findPayment(trx, payment.id)) as PaymentRecord
+    await tellOfDisputes(trx, record, after)
     if (after.payment.state !== payment.state) await deps.onSettled(trx, payment, after.payment)
     return { record: after, newlyPaid: changes.purchase !== null }
   }

@@ -10,6 +10,8 @@ export const alertSchema = z
       'budget_threshold',
       'top_up_failed',
       'ledger_damaged',
+      'dispute_opened',
+      'dispute_closed',
       'test',
     ]),
     severity: z.enum(['info', 'warning', 'critical']),

@@ -20,12 +20,14 @@ const pages: Partial<Record<Alert['kind'], CreditsLine['link']>> = {
   budget_threshold: { page: 'budgets', label: 'Look at budgets' },
   top_up_failed: { page: 'credits', label: 'Look at auto top-up' },
   ledger_damaged: { page: 'admin', label: 'Verify the ledger' },
+  dispute_opened: { page: 'admin', label: 'Look at payments' },
+  dispute_closed: { page: 'admin', label: 'Look at payments' },
 }
 const tones = { info: 'info', warning: 'warn', critical: 'bad' } as const
 
 /** What is stopped comes first and says it once; then the alerts, the worst first. */
 export function creditsLines(credits: Credits | undefined, alerts: Alert[]): CreditsLine[] {
-  const held = credits?.hold ? [holdLine(credits.hold)] : []
+  const held = credits?.hold ? [holdLine(credits, credits.hold)] : []
   const said = (alert: Alert) => credits?.hold === 'credits' && isOfBalance(alert)
   const order = ['bad', 'warn', 'info']
   const told = alerts
@@ -46,12 +48,16 @@ function isOver(alert: Alert, credits: Credits | undefined): boolean {
   return credits.availableMicros + credits.reservedMicros > then
 }
 
-function holdLine(hold: 'credits' | 'budget'): CreditsLine {
+/** Less is not worth a word. */
+const nothingMicros = 10_000
+
+function holdLine({ availableMicros, reservedMicros }: Credits, hold: 'credits' | 'budget'): CreditsLine {
+  const isEmpty = availableMicros + reservedMicros < nothingMicros
   return hold === 'credits'
     ? {
         id: 'hold',
         tone: 'bad',
-        title: 'The credits are used up',
+        title: isEmpty ? 'The credits are used up' : 'There are not enough credits',
         text: 'Instances are stopped and model calls refused. Nothing is lost; all of it goes on by itself once there are credits.',
         link: { page: 'credits', label: 'Get credits' },
         alertId: null,
