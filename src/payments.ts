@@ -12,6 +12,7 @@ import { listPayments } from './domain/payments/operator-list.ts'
 import type { Offer } from './domain/payments/packs.ts'
 import type { Payments } from './domain/payments/payments.ts'
 import { createReconciler, type Reconciler } from './domain/payments/reconcile.ts'
+import { listReconciliations } from './domain/payments/reconciliations.ts'
 import { createRefunds, type Refunds } from './domain/payments/refunds.ts'
 import { createPaymentService } from './domain/payments/service.ts'
 import { createPaymentSync, type PaymentSync } from './domain/payments/sync.ts'
@@ -93,7 +94,8 @@ export async function openPayments(server: Server, deps: OpenPaymentsDeps): Prom
   registerAdminPaymentRoutes(server, {
     authenticator,
     operators,
-    listPayments: (organizationId) => listPayments(database, organizationId),
+    listPayments: (filter) => listPayments(database, filter),
+    listReconciliations: () => listReconciliations(database),
     selling: parts,
   })
   return {

@@ -33,6 +33,8 @@ const reef: TestCommandLine['reef'] = (...given) => cli.reef(...given)
 
 test('an operator finds a payment and refunds a part of it', async () => {
   expect((await reef(['payments', 'list'])).stdout).toMatch(new RegExp(`${paymentId} .*paid +10\\.00 USD`))
+  expect((await reef(['payments', 'list', '--search', 'owner@example'])).stdout).toContain(paymentId)
+  expect((await reef(['payments', 'list', '--disputed'])).stdout).toBe('No payments like this.\n')
   const refunded = await reef(['payments', 'refund', paymentId, '--amount', '2.5', '--reason', 'Sorry.'])
   expect(refunded).toMatchObject({ code: 0, stdout: 'Refunded: 2.50 USD of 10.00 USD in all.\n' })
   expect((await reef(['payments', 'refund', paymentId, '--amount', 'all'])).stderr).toContain('like 5.00')

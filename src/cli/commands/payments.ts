@@ -5,6 +5,12 @@ import { addRemoteOptions, openClient, type RemoteOptions } from '../context.ts'
 import { CliError } from '../failure.ts'
 import { formatTable, printJson } from '../output.ts'
 
+interface ListOptions extends RemoteOptions {
+  of?: string
+  search?: string
+  disputed?: boolean
+}
+
 interface RefundOptions extends RemoteOptions {
   amount?: string
   force?: boolean
@@ -27,12 +33,16 @@ Examples:
   addRemoteOptions(payments.command('list'))
     .description('List the last payments of all organizations, or of one.')
     .option('--of <organization>', 'only those of the organization with this id')
-    .action(async (options: RemoteOptions & { of?: string }) => {
+    .option('--search <text>', 'part of an organization’s name, of a member’s e-mail address, or of an id')
+    .option('--disputed', 'only those that were ever disputed')
+    .action(async (options: ListOptions) => {
       const client = await openClient(options)
-      const query = options.of === undefined ? '' : `?organizationId=${encodeURIComponent(options.of)}`
-      const answer = await client.call(`/api/admin/payments${query}`, { answer: adminPaymentsSchema })
+      const query = new URLSearchParams({ disputed: String(options.disputed ?? false) })
+      if (options.of !== undefined) query.set('organizationId', options.of)
+      if (options.search !== undefined) query.set('search', options.search)
+      const answer = await client.call(`/api/admin/payments?${query}`, { answer: adminPaymentsSchema })
       if (options.json) return printJson(answer.payments)
-      if (answer.payments.length === 0) return console.log('No payments yet.')
+      if (answer.payments.length === 0) return console.log('No payments like this.')
       console.log(
         formatTable(
           ['payment', 'when', 'organization', 'state', 'amount', 'refunded', 'dispute'],

@@ -1,34 +1,144 @@
-import type { Database } from '../../db/database.ts'
-import { type Payment, toPayment } from './payment.ts'
+import { sql } from 'kysely'
+import type { Database, Trx } from '../../db/database.ts'
+import type { DisputeState } from '../../db/tables/payments.ts'
+import { type DisputeRow, type Payment, type PaymentRecord, toPayment } from './payment.ts'
+import { refundable } from './refundable.ts'
 import { withRest } from './store.ts'
 
+/** A payment with what an operator has to know to refund it, or to answer for it. */
 export interface OperatorPayment extends Payment {
   organizationId: string
   /** Null once the organization is gone; what it paid stays. */
   organizationName: string | null
+  /** Its id at the provider. */
+  intentId: string | null
+  /** Paid and not given back yet. */
+  leftCents: number
+  /** What of that the organization's unused credits stand for: as much can be refunded without a loss. */
+  unusedCents: number
+  /** The organization's credits that it can spend now. */
+  availableMicros: number
+  /** Oldest first. */
+  disputes: Dispute[]
+}
+
+export interface Dispute {
+  id: string
+  state: DisputeState
+  amountCents: number
+  /** What the disputed amount stands for. */
+  creditsMicros: number
+  frozenMicros: number
+  takenMicros: number
+  writtenOffMicros: number
+  reason: string | null
+  /** Until when the provider takes evidence. */
+  dueAt: string | null
+  createdAt: string
+}
+
+export interface OperatorPaymentFilter {
+  organizationId?: string | undefined
+  /** Part of an organization's name or slug, of a member's e-mail address, or of an id, ours or the provider's. */
+  search?: string | undefined
+  /** Only those that were ever disputed. */
+  disputed?: boolean | undefined
 }
 
 const listedMax = 100
 
-/** For operators, who have to find what they are asked to refund. */
-export function listPayments(
-  database: Database,
-  organizationId: string | undefined,
-): Promise<OperatorPayment[]> {
+/** For operators, who have to find what they are asked about: the newest first. */
+export function listPayments(database: Database, filter: OperatorPaymentFilter): Promise<OperatorPayment[]> {
   return database.asSystem(async (trx) => {
-    let query = trx.selectFrom('payments').selectAll().orderBy('created_at', 'desc').limit(listedMax)
-    if (organizationId) query = query.where('organization_id', '=', organizationId)
-    const records = await withRest(trx, await query.execute())
+    const records = await withRest(trx, await selectPayments(trx, filter))
     const ids = [...new Set(records.map(({ payment }) => payment.organization_id))]
-    const organizations =
-      ids.length === 0
-        ? []
-        : await trx.selectFrom('organizations').select(['id', 'name']).where('id', 'in', ids).execute()
-    const names = new Map(organizations.map(({ id, name }) => [id, name]))
-    return records.map((record) => ({
-      ...toPayment(record),
-      organizationId: record.payment.organization_id,
-      organizationName: names.get(record.payment.organization_id) ?? null,
-    }))
+    const organizations = await selectOrganizations(trx, ids)
+    return records.map((record) => {
+      const { payment } = record
+      const organization = organizations.get(payment.organization_id)
+      return toOperatorPayment(record, organization?.name ?? null, organization?.available ?? 0)
+    })
   })
+}
+
+function selectPayments(trx: Trx, { organizationId, search, disputed }: OperatorPaymentFilter) {
+  let query = trx.selectFrom('payments').selectAll().orderBy('created_at', 'desc').limit(listedMax)
+  if (organizationId) query = query.where('organization_id', '=', organizationId)
+  if (search) query = query.where(matches(search))
+  if (disputed)
+    query = query.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('payment_disputes')
+          .select('dispute_id')
+          .whereRef('payment_disputes.payment_id', '=', 'payments.id'),
+      ),
+    )
+  return query.execute()
+}
+
+function matches(search: string) {
+  const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`
+  return sql<boolean>`(payments.id::text ilike ${pattern} or payments.intent_id ilike ${pattern}
+    or payments.checkout_id ilike ${pattern} or payments.customer_id ilike ${pattern}
+    or exists (select from organizations where organizations.id = payments.organization_id
+      and (organizations.name ilike ${pattern} or organizations.slug ilike ${pattern}))
+    or exists (select from members where members.organization_id = payments.organization_id
+      and members.email ilike ${pattern})
+    or exists (select from payment_disputes where payment_disputes.payment_id = payments.id
+      and payment_disputes.dispute_id ilike ${pattern}))`
+}
+
+/** Those that are still there, or whose credits are. */
+async function selectOrganizations(
+  trx: Trx,
+  ids: string[],
+): Promise<Map<string, { name: string | null; available: number }>> {
+  if (ids.length === 0) return new Map()
+  const names = await trx.selectFrom('organizations').select(['id', 'name']).where('id', 'in', ids).execute()
+  const books = await trx
+    .selectFrom('ledger_books')
+    .select(['organization_id', 'available'])
+    .where('organization_id', 'in', ids)
+    .execute()
+  return new Map(
+    ids.map((id) => [
+      id,
+      {
+        name: names.find((one) => one.id === id)?.name ?? null,
+        available: books.find((one) => one.organization_id === id)?.available ?? 0,
+      },
+    ]),
+  )
+}
+
+function toOperatorPayment(
+  record: PaymentRecord,
+  organizationName: string | null,
+  available: number,
+): OperatorPayment {
+  const { payment, disputes } = record
+  return {
+    ...toPayment(record),
+    organizationId: payment.organization_id,
+    organizationName,
+    intentId: payment.intent_id,
+    ...refundable(record, available),
+    availableMicros: available,
+    disputes: disputes.map(toDispute),
+  }
+}
+
+function toDispute(row: DisputeRow): Dispute {
+  return {
+    id: row.dispute_id,
+    state: row.state,
+    amountCents: row.amount_cents,
+    creditsMicros: row.credits,
+    frozenMicros: row.frozen,
+    takenMicros: row.taken,
+    writtenOffMicros: row.written_off,
+    reason: row.reason,
+    dueAt: row.due_at?.toISOString() ?? null,
+    createdAt: row.created_at.toISOString(),
+  }
 }

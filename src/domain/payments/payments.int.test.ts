@@ -1,8 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createTestClock, type TestClock } from '../../../test/support/clock.ts'
 import { createPerson } from '../../../test/support/control-plane.ts'
-import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import { type FakeStripe, startFakeStripe } from '../../../test/support/fake-stripe/fake-stripe.ts'
 import {
   changeDispute,
   dispute,
@@ -16,19 +13,21 @@ import { toProviderEvents } from '../../../test/support/fake-stripe/provider-eve
 import {
   balancesOf,
   buy,
-  createTestSelling,
-  hearOf,
+  type SellingWorld,
   spend,
+  startSellingWorld,
   type TestSelling,
 } from '../../../test/support/fake-stripe/selling.ts'
 import { get } from '../../../test/support/fake-stripe/state.ts'
+import { newId } from '../../ids.ts'
 import { openLog } from '../../telemetry/log.ts'
 import type { Principal } from '../accounts/principal.ts'
 import { lookAtDue } from './looks.ts'
 
-let database: TestDatabase
-let fake: FakeStripe
-let clock: TestClock
+let world: SellingWorld
+let database: SellingWorld['database']
+let fake: SellingWorld['fake']
+let clock: SellingWorld['clock']
 let selling: TestSelling
 let other: TestSelling
 let principal: Principal
@@ -36,37 +35,22 @@ let principal: Principal
 const thousand = 1_000_000_000
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  fake = await startFakeStripe()
-  fake.deliveries.held = true
-  clock = createTestClock()
-  selling = await createTestSelling(fake, database, { clock })
-  other = await createTestSelling(fake, database, { clock })
+  world = await startSellingWorld()
+  ;({ database, fake, clock } = world)
+  ;[selling, other] = world.planes
 })
-afterAll(async () => {
-  await selling.close()
-  await other.close()
-  await fake.close()
-  await database.drop()
-})
+afterAll(() => world.close())
 beforeEach(async () => {
-  fake.troubles.length = 0
-  fake.deliveries.drop()
+  world.calm()
   principal = await createPerson(database)
 })
 
 const balances = () => balancesOf(database, principal.organizationId)
 const operator = () => ({ operatorUserId: principal.userId })
 
-const hear = (plane = selling) => hearOf(fake, plane)
-
-async function bought(order?: Parameters<typeof buy>[3]): Promise<{ paymentId: string; intentId: string }> {
-  const purchase = await buy(selling, fake, principal, order)
-  await hear()
-  return purchase
-}
-
-const intentOf = (id: string) => get(fake.state.intents, id, 'payment_intent')
+const hear = (plane = selling) => world.hear(plane)
+const bought = () => world.bought(principal)
+const intentOf = (id: string) => world.intentOf(id)
 
 const use = (amount: number) => spend(database, principal.organizationId, amount)
 
@@ -218,6 +202,40 @@ describe('a refund by an operator', () => {
     const made = [...fake.state.refunds.values()].filter((one) => one.payment_intent === intentId)
     expect(made).toHaveLength(1)
     expect(await balances()).toMatchObject({ available: 700_000_000, refunded: 300_000_000 })
+  })
+
+  it('asked for again under its key is the same one, whether or not it was heard of', async () => {
+    const { paymentId, intentId } = await bought()
+    const request = { amountCents: 300, force: false, idempotencyKey: newId(), ...operator() }
+    fake.troubles.push({ match: /^POST \/v1\/refunds/, kind: 'lost', times: 3 })
+    await expect(selling.refunds.refund(paymentId, request)).rejects.toMatchObject({ kind: 'unavailable' })
+    fake.troubles.length = 0
+    await Promise.all([selling.refunds.refund(paymentId, request), other.refunds.refund(paymentId, request)])
+    expect(await selling.refunds.refund(paymentId, request)).toMatchObject({ refunds: [{ state: 'made' }] })
+    expect(await balances()).toMatchObject({ available: 700_000_000, refunded: 300_000_000 })
+    expect(
+      get(fake.state.charges, intentOf(intentId).latest_charge as string, 'charge').amount_refunded,
+    ).toBe(300)
+    await expect(selling.refunds.refund(paymentId, { ...request, amountCents: 200 })).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    })
+    const elsewhere = await bought()
+    await expect(selling.refunds.refund(elsewhere.paymentId, request)).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    })
+  })
+
+  it('that came to nothing is not taken up again under its key', async () => {
+    const { paymentId } = await bought()
+    const request = { amountCents: 500, force: false, idempotencyKey: newId(), ...operator() }
+    await selling.refunds.refund(paymentId, request)
+    const made = [...fake.state.refunds.values()].at(-1)
+    if (made) failRefund(fake.state, made)
+    await hear()
+    await expect(selling.refunds.refund(paymentId, request)).rejects.toMatchObject({
+      code: 'refund_returned',
+    })
+    expect(await balances()).toMatchObject({ available: thousand })
   })
 
   it('that Stripe refuses gives the credits back', async () => {

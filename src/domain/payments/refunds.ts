@@ -7,9 +7,10 @@ import { formatCredits } from '../credits/credit.ts'
 import { applyOperations } from '../credits/ledger-store.ts'
 import type { Operation } from '../credits/operation.ts'
 import { returnedNote } from './decide.ts'
-import { creditsOfMoney, formatMoney, moneyOfCredits } from './packs.ts'
-import { type PaymentRecord, type RefundRow, refundedCents } from './payment.ts'
+import { creditsOfMoney, formatMoney } from './packs.ts'
+import type { PaymentRecord, RefundRow } from './payment.ts'
 import type { Payments } from './payments.ts'
+import { refundable } from './refundable.ts'
 import { findPayment, movedOutOf, receiptOfOutcome } from './store.ts'
 import type { PaymentSync } from './sync.ts'
 
@@ -20,10 +21,13 @@ export interface RefundRequest {
   force: boolean
   reason?: string | undefined
   operatorUserId: string
+  /** With the same one the money goes back once, however often it is asked for; a UUID. */
+  idempotencyKey?: string | undefined
 }
 
 /** Money back, by an operator. */
 export interface Refunds {
+  /** Asked for again under the same key, it answers what came of the first time, and goes on with it if nobody knows yet. */
   refund(paymentId: string, request: RefundRequest): Promise<PaymentRecord>
   /** Goes on with refunds whose end nobody knows. */
   resumeRequested(): Promise<void>
@@ -56,6 +60,7 @@ export function createRefunds(deps: RefundsDeps): Refunds {
       const { refund, intentId } = await database.asSystem((trx) =>
         take(trx, paymentId, request, clock.now()),
       )
+      if (refund.state === 'made') return (await sync.sync(paymentId)) as PaymentRecord
       return make(refund, intentId)
     },
 
@@ -93,6 +98,8 @@ async function take(
   const { payment } = record
   if (payment.state !== 'paid' || payment.intent_id === null)
     throw conflict('payment_not_paid', 'Only what was paid can be refunded. This payment was not.')
+  const known = await findEarlier(trx, paymentId, request)
+  if (known) return { refund: known, intentId: payment.intent_id }
   if (record.disputes.some((dispute) => dispute.state === 'open' || dispute.state === 'lost'))
     throw conflict(
       'payment_disputed',
@@ -100,7 +107,7 @@ async function take(
     )
   const amountCents = await chooseAmount(trx, record, request)
   const credits = creditsOfMoney(payment, amountCents)
-  const id = newId()
+  const id = request.idempotencyKey ?? newId()
   const operation: Operation = {
     kind: 'refund',
     organizationId: payment.organization_id,
@@ -137,6 +144,32 @@ async function take(
   return { refund, intentId: payment.intent_id }
 }
 
+/** Whoever did not hear what came of a refund asks again, and must not get another one. */
+async function findEarlier(
+  trx: Trx,
+  paymentId: string,
+  { idempotencyKey, amountCents }: RefundRequest,
+): Promise<RefundRow | undefined> {
+  if (idempotencyKey === undefined) return undefined
+  const known = await trx
+    .selectFrom('payment_refunds')
+    .selectAll()
+    .where('id', '=', idempotencyKey)
+    .executeTakeFirst()
+  if (!known) return undefined
+  if (known.payment_id !== paymentId || (amountCents !== undefined && amountCents !== known.amount_cents))
+    throw conflict(
+      'idempotency_key_reused',
+      'This idempotency key was used for another refund. Use a new key for each.',
+    )
+  if (known.state === 'returned')
+    throw conflict(
+      'refund_returned',
+      'This refund came to nothing and its credits are back. Ask for it again with a new idempotency key.',
+    )
+  return known
+}
+
 async function lock(trx: Trx, paymentId: string): Promise<PaymentRecord> {
   if (isId(paymentId))
     await trx.selectFrom('payments').select('id').where('id', '=', paymentId).forUpdate().execute()
@@ -146,9 +179,7 @@ async function lock(trx: Trx, paymentId: string): Promise<PaymentRecord> {
 }
 
 async function chooseAmount(trx: Trx, record: PaymentRecord, request: RefundRequest): Promise<number> {
-  const { payment, refunds } = record
-  const left = payment.amount_cents - refundedCents(refunds)
-  if (left <= 0) throw conflict('payment_refunded', 'All of this payment was refunded already.')
+  const { payment } = record
   const book = await trx
     .selectFrom('ledger_books')
     .select('available')
@@ -156,7 +187,8 @@ async function chooseAmount(trx: Trx, record: PaymentRecord, request: RefundRequ
     .forUpdate()
     .executeTakeFirst()
   const available = book?.available ?? 0
-  const unused = Math.min(left, moneyOfCredits(payment, available))
+  const { leftCents: left, unusedCents: unused } = refundable(record, available)
+  if (left <= 0) throw conflict('payment_refunded', 'All of this payment was refunded already.')
   const wanted = request.amountCents ?? (request.force ? left : unused)
   if (wanted > left)
     throw invalid(

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import type { Authenticator } from '../../domain/accounts/principal.ts'
 import type { Operators } from '../../domain/operators/operators.ts'
-import type { OperatorPayment } from '../../domain/payments/operator-list.ts'
+import type { OperatorPayment, OperatorPaymentFilter } from '../../domain/payments/operator-list.ts'
 import { type Payment, toPayment } from '../../domain/payments/payment.ts'
 import type { Reconciler } from '../../domain/payments/reconcile.ts'
+import type { Reconciliation } from '../../domain/payments/reconciliations.ts'
 import type { Refunds } from '../../domain/payments/refunds.ts'
 import { conflict } from '../../errors.ts'
 import { idSchema } from '../schemas/common.ts'
@@ -13,6 +14,7 @@ import {
   adminPaymentsSchema,
   paymentSchema,
   reconciliationSchema,
+  reconciliationsSchema,
   refundBodySchema,
 } from '../schemas/payments.ts'
 import { bearerSecurity, requirePrincipal, type Server } from '../server.ts'
@@ -20,7 +22,8 @@ import { bearerSecurity, requirePrincipal, type Server } from '../server.ts'
 export interface AdminPaymentRouteDeps {
   authenticator: Authenticator
   operators: Operators
-  listPayments(organizationId: string | undefined): Promise<OperatorPayment[]>
+  listPayments(filter: OperatorPaymentFilter): Promise<OperatorPayment[]>
+  listReconciliations(): Promise<Reconciliation[]>
   /** Null: nothing is sold here. */
   selling: { refunds: Refunds; reconciler: Reconciler } | null
 }
@@ -42,14 +45,15 @@ export function registerAdminPaymentRoutes(app: Server, deps: AdminPaymentRouteD
       onRequest,
       schema: {
         ...shared,
-        summary: 'Payments of all organizations, or of one',
+        summary: 'Payments of all organizations, or those that are searched for',
         querystring: adminPaymentsQuerySchema,
         response: { 200: adminPaymentsSchema, ...errorResponses(400, 401, 404) },
       },
     },
     async ({ principal, query }) => {
       await operators.requireOperator(principal)
-      return { payments: await deps.listPayments(query.organizationId) }
+      const payments = await deps.listPayments({ ...query, disputed: query.disputed === 'true' })
+      return { sells: deps.selling !== null, payments }
     },
   )
 
@@ -70,6 +74,22 @@ export function registerAdminPaymentRoutes(app: Server, deps: AdminPaymentRouteD
       return toPayment(
         await selling().refunds.refund(params.paymentId, { ...body, operatorUserId: principal.userId }),
       )
+    },
+  )
+
+  app.get(
+    '/api/admin/payments/reconciliations',
+    {
+      onRequest,
+      schema: {
+        ...shared,
+        summary: 'The last comparisons with Stripe’s lists, and what they found',
+        response: { 200: reconciliationsSchema, ...errorResponses(401, 404) },
+      },
+    },
+    async ({ principal }) => {
+      await operators.requireOperator(principal)
+      return { sells: deps.selling !== null, reconciliations: await deps.listReconciliations() }
     },
   )
 

@@ -4,8 +4,8 @@ import { startTestApp, type TestApp } from '../../../test/support/app.ts'
 import type { TestClient } from '../../../test/support/client.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { type FakeStripe, startFakeStripe } from '../../../test/support/fake-stripe/fake-stripe.ts'
-import { cards, paySession } from '../../../test/support/fake-stripe/money.ts'
-import type { StripeEvent } from '../../../test/support/fake-stripe/state.ts'
+import { cards, dispute, paySession } from '../../../test/support/fake-stripe/money.ts'
+import type { Intent, StripeEvent } from '../../../test/support/fake-stripe/state.ts'
 
 interface Overview {
   provider: string | null
@@ -296,6 +296,50 @@ describe('with Stripe', () => {
     ])
   })
 
+  interface AdminPayments {
+    sells: boolean
+    payments: {
+      id: string
+      leftCents: number
+      unusedCents: number
+      availableMicros: number
+      disputes: { id: string; state: string; frozenMicros: number }[]
+    }[]
+  }
+  const listed = async (query: string) =>
+    (await operator.call<AdminPayments>('GET', `/api/admin/payments?${query}`)).payments.map(({ id }) => id)
+
+  it('shows an operator what can be refunded, and lets them search for it', async () => {
+    const { paymentId, url } = await begin()
+    pay(url)
+    const other = await newPerson(app)
+    await other.call('POST', '/api/payments/checkout', { pack: '500' })
+    await eventually(async () => expect(await purchasedBy(owner)).toBe(1_000_000_000))
+    const organizationId = await organizationOf(owner)
+    const answer = await operator.call<AdminPayments>(
+      'GET',
+      `/api/admin/payments?organizationId=${organizationId}`,
+    )
+    // Of the trial's 500 credits as well: what is unused is not told apart.
+    expect(answer).toMatchObject({
+      sells: true,
+      payments: [{ leftCents: 1_000, unusedCents: 1_000, availableMicros: 1_500_000_000, disputes: [] }],
+    })
+    const { user } = await owner.call<{ user: { email: string } }>('GET', '/api/me')
+    const { payment_intent: intentId } = fake.sessionAt(url)
+    for (const search of [paymentId, intentId as string, user.email, user.email.toUpperCase()])
+      expect([search, await listed(`search=${encodeURIComponent(search)}`)]).toEqual([search, [paymentId]])
+    expect(await listed('search=%25')).toEqual([])
+    expect(await listed(`organizationId=${organizationId}&disputed=true`)).toEqual([])
+    dispute(fake.state, fake.state.intents.get(intentId as string) as Intent)
+    await eventually(async () =>
+      expect(await listed(`organizationId=${organizationId}&disputed=true`)).toEqual([paymentId]),
+    )
+    expect(
+      await operator.call<AdminPayments>('GET', `/api/admin/payments?search=${paymentId}`),
+    ).toMatchObject({ payments: [{ disputes: [{ state: 'open', frozenMicros: 1_000_000_000 }] }] })
+  })
+
   it('lets an operator refund, and nobody else', async () => {
     const { paymentId, url } = await begin()
     pay(url)
@@ -314,9 +358,17 @@ describe('with Stripe', () => {
       refundedCents: 400,
     })
     expect((await owner.raw('POST', '/api/admin/payments/reconcile')).status).toBe(404)
+    expect((await owner.raw('GET', '/api/admin/payments/reconciliations')).status).toBe(404)
     await fake.deliveries.idle()
     await settled()
-    expect(await operator.call('POST', '/api/admin/payments/reconcile')).toMatchObject({ differences: [] })
+    const report = await operator.call('POST', '/api/admin/payments/reconcile')
+    expect(report).toMatchObject({ differences: [] })
+    const kept = await operator.call<{ reconciliations: object[] }>(
+      'GET',
+      '/api/admin/payments/reconciliations',
+    )
+    expect(kept).toMatchObject({ sells: true })
+    expect(kept.reconciliations[0]).toMatchObject({ report, failure: null, finishedAt: expect.any(String) })
   })
 })
 
@@ -367,6 +419,14 @@ describe('without Stripe', () => {
       const answer = await owner.raw(method, path, body)
       expect([path, answer.status]).toEqual([path, 409])
     }
+  })
+
+  it('tells an operator that there is nothing to refund or to compare with', async () => {
+    expect(await owner.call('GET', '/api/admin/payments')).toEqual({ sells: false, payments: [] })
+    expect(await owner.call('GET', '/api/admin/payments/reconciliations')).toEqual({
+      sells: false,
+      reconciliations: [],
+    })
   })
 
   it('has no webhook', async () => {

@@ -92,17 +92,52 @@ export const refundBodySchema = z.strictObject({
     .describe('Default: as much as unused credits stand for; with `force` all.'),
   force: z.boolean().default(false).describe('Also what was used already; that is written off.'),
   reason: z.string().trim().max(500).optional().describe('For the statement.'),
+  idempotencyKey: idSchema
+    .optional()
+    .describe('A UUID. With the same one the money goes back once, however often it is sent.'),
 })
 
-export const adminPaymentsQuerySchema = z.strictObject({ organizationId: idSchema.optional() })
+export const adminPaymentsQuerySchema = z.strictObject({
+  organizationId: idSchema.optional(),
+  search: z
+    .string()
+    .trim()
+    .max(200)
+    .optional()
+    .describe('Part of an organization’s name or slug, of a member’s e-mail address, or of an id.'),
+  disputed: z.enum(['true', 'false']).default('false').describe('Only those that were ever disputed.'),
+})
+
+const disputeSchema = z
+  .object({
+    id: z.string().describe('Stripe’s.'),
+    state: z.enum(['inquiry', 'open', 'won', 'lost']),
+    amountCents: cents,
+    creditsMicros: micros.describe('What the amount stands for.'),
+    frozenMicros: micros.describe('Held back while it is open; what was used before cannot be.'),
+    takenMicros: micros.describe('Gone with a dispute that was lost.'),
+    writtenOffMicros: micros.describe('Had been used when it was lost.'),
+    reason: z.string().nullable(),
+    dueAt: timeSchema.nullable().describe('Until when Stripe takes evidence.'),
+    createdAt: timeSchema,
+  })
+  .meta({ id: 'Dispute' })
+
+const adminPaymentSchema = paymentSchema
+  .extend({
+    organizationId: idSchema,
+    organizationName: z.string().nullable().describe('Null once it is gone.'),
+    intentId: z.string().nullable().describe('Stripe’s.'),
+    leftCents: cents.describe('Paid and not given back yet.'),
+    unusedCents: cents.describe('What of that unused credits stand for.'),
+    availableMicros: micros.describe('The organization’s credits that it can spend now.'),
+    disputes: z.array(disputeSchema).describe('Oldest first.'),
+  })
+  .meta({ id: 'AdminPayment' })
+
 export const adminPaymentsSchema = z.object({
-  payments: z
-    .array(
-      paymentSchema
-        .extend({ organizationId: idSchema, organizationName: z.string().nullable() })
-        .meta({ id: 'AdminPayment' }),
-    )
-    .describe('The last 100, newest first.'),
+  sells: z.boolean().describe('False: no key of Stripe’s is set, so nothing can be refunded.'),
+  payments: z.array(adminPaymentSchema).describe('The last 100, newest first.'),
 })
 
 const comparedSchema = z.object({ listed: z.number().int(), repaired: z.number().int() })
@@ -121,3 +156,20 @@ export const reconciliationSchema = z
     differences: z.array(z.string()).describe('What a person has to look at.'),
   })
   .meta({ id: 'Reconciliation' })
+
+export const reconciliationsSchema = z.object({
+  sells: z.boolean().describe('False: no key of Stripe’s is set, so there is nothing to compare with.'),
+  reconciliations: z
+    .array(
+      z
+        .object({
+          id: idSchema,
+          startedAt: timeSchema,
+          finishedAt: timeSchema.nullable().describe('Null while it is under way.'),
+          failure: z.string().nullable().describe('Why it came to no end.'),
+          report: reconciliationSchema.nullable(),
+        })
+        .meta({ id: 'ReconciliationRun' }),
+    )
+    .describe('The last 10, newest first.'),
+})

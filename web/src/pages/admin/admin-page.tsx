@@ -8,6 +8,7 @@ import { RelativeTime } from '../../ui/time.tsx'
 import { CreditsCards } from './credits-cards.tsx'
 import { HostList } from './host-list.tsx'
 import { OperatorsCard } from './operators-card.tsx'
+import { PaymentCards } from './payment-cards.tsx'
 import { overviewQuery } from './queries.ts'
 
 /** What an operator sees of the whole Reef; nobody else can open it. */
@@ -19,6 +20,7 @@ export function AdminPage() {
       {overview.error && <ErrorNotice error={overview.error} onRetry={() => void overview.refetch()} />}
       {overview.data && <Sections overview={overview.data} />}
       <CreditsCards />
+      <PaymentCards />
       <OperatorsCard />
     </Page>
   )

@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
 import { call } from '../../api/client.ts'
-import type { Operator, Overview, PriceVersions } from '../../api/types.ts'
+import type { AdminPayments, Operator, Overview, PriceVersions, Reconciliations } from '../../api/types.ts'
 
 export const overviewQuery = queryOptions({
   queryKey: ['admin', 'overview'],
@@ -16,4 +16,36 @@ export const operatorsQuery = queryOptions({
 export const adminPricesQuery = queryOptions({
   queryKey: ['admin', 'prices'],
   queryFn: () => call<PriceVersions>('GET', '/api/admin/prices'),
+})
+
+/** Everything under this key changes when money comes or goes. */
+export const adminPaymentsKey = ['admin', 'payments']
+
+export interface AdminPaymentFilter {
+  search: string
+  view: string
+}
+
+export const adminPaymentsQuery = ({ search, view }: AdminPaymentFilter) =>
+  queryOptions({
+    queryKey: [...adminPaymentsKey, 'list', search.trim(), view],
+    queryFn: () => {
+      const query = new URLSearchParams({ disputed: String(view === 'disputed') })
+      if (search.trim()) query.set('search', search.trim())
+      return call<AdminPayments>('GET', `/api/admin/payments?${query}`)
+    },
+    refetchInterval: 10_000,
+    placeholderData: (previous) => previous,
+  })
+
+const underWayPollMs = 3_000
+const settledPollMs = 30_000
+
+export const reconciliationsQuery = queryOptions({
+  queryKey: [...adminPaymentsKey, 'reconciliations'],
+  queryFn: () => call<Reconciliations>('GET', '/api/admin/payments/reconciliations'),
+  refetchInterval: (query) =>
+    query.state.data?.reconciliations.some(({ finishedAt }) => finishedAt === null)
+      ? underWayPollMs
+      : settledPollMs,
 })
