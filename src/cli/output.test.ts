@@ -19,6 +19,7 @@ const instance: Instance = {
   steps: [],
   actions: ['start', 'restart', 'delete'],
   driver: 'process',
+  plan: 'free',
   isolation: 'none',
   url: 'http://ada-1.localhost:7301',
   openclawVersion: '2026.9.6',

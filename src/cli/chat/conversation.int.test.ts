@@ -16,6 +16,7 @@ const instance = {
     steps: [],
     actions: [],
     driver: 'fake',
+    plan: 'free',
     isolation: 'none',
     url: 'http://ada.localhost',
   },

@@ -22,6 +22,8 @@ export interface Instance {
   steps: LaunchStep[]
   actions: InstanceAction[]
   driver: string
+  /** What its running time costs goes by it, and how soon it falls asleep. */
+  plan: string
   isolation: ComputeCapabilities['isolation']
   url: string
   openclawVersion: string | null
@@ -100,6 +102,7 @@ export function toInstance(row: InstanceDetails, viewerUserId: string, options: 
       canUpgrade: row.spec_version !== null && options.isOutdated(row.driver, row.spec_version),
     }),
     driver: row.driver,
+    plan: row.plan,
     isolation: options.isolationOf(row.driver),
     url: options.addressOf(row.slug),
     openclawVersion: row.openclaw_version,

@@ -67,6 +67,7 @@ export const instanceSchema = z
       .array(instanceActionSchema)
       .describe('What can be done with it now; the same table that the API checks.'),
     driver: z.string(),
+    plan: z.string().describe('What its running time costs goes by it: see GET /api/credits/prices.'),
     isolation: z.enum(['none', 'container', 'vm']),
     url: z.string().describe('Its own address.'),
     openclawVersion: z.string().nullable(),

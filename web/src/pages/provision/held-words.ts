@@ -14,7 +14,7 @@ export function heldWords(
     return undefined
   switch (instance.reason?.code) {
     case 'credits_exhausted':
-      return { title: 'Your credits are used up', lead: instance.reason.message, button: 'Get credits' }
+      return { title: 'There are not enough credits', lead: instance.reason.message, button: 'Get credits' }
     case 'budget_exhausted':
       return { title: 'A budget is spent', lead: instance.reason.message, button: 'Look at credits' }
     default:

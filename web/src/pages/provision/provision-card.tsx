@@ -9,12 +9,12 @@ import { paths } from '../../paths.ts'
 import { Atoll } from '../../ui/atoll.tsx'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { cn } from '../../ui/class-names.ts'
-import { amountText } from '../../ui/credits.ts'
 import { ErrorNotice, Notice } from '../../ui/notice.tsx'
 import { linkClass } from '../enter/enter-frame.tsx'
 import { heldWords } from './held-words.ts'
 import { LaunchProgress } from './launch-progress.tsx'
 import { launchSteps } from './launch-steps.ts'
+import { priceText } from './price-text.ts'
 
 /** From nothing, stopped or failed to running: one button, then the real steps with their times. */
 export function ProvisionCard({ instance }: { instance: Instance | null }) {
@@ -72,7 +72,7 @@ export function ProvisionCard({ instance }: { instance: Instance | null }) {
             </Link>
           </p>
         )}
-        {!launching && <Price />}
+        {!launching && <Price plan={instance?.plan ?? firstPlan} />}
         {info.data && <Isolation info={info.data} />}
       </section>
     </div>
@@ -83,13 +83,12 @@ export function ProvisionCard({ instance }: { instance: Instance | null }) {
 const firstPlan = 'free'
 
 /** What it will cost, before anything does. */
-function Price() {
+function Price({ plan }: { plan: string }) {
   const prices = useQuery(pricesQuery)
-  const price = prices.data?.prices.plans[firstPlan]
-  if (!price) return null
+  if (!prices.data) return null
   return (
     <p className="mt-4 text-center text-sm text-ink-faint">
-      Costs {amountText(price.running)} credits per hour running, {amountText(price.suspended)} suspended.{' '}
+      {priceText(prices.data.prices, plan)}{' '}
       <Link {...paths.prices()} className={linkClass}>
         All prices
       </Link>
