@@ -15,7 +15,7 @@ const sums = {
   runtimeCostMicros: 250_000,
   costMicros: 1_750_000,
 }
-const nothing = { day: null, model: null, instance: null, member: null }
+const nothing = { day: null, model: null, instance: null, member: null, agentId: null }
 const id = '0199c0de-0000-7000-8000-000000000000'
 
 it('shows each group in words, what is no longer there by its id, and the total', () => {

@@ -61,6 +61,8 @@ function keyText(row: Row, grouping: Grouping): string {
     case 'instance':
     case 'member':
       return row[grouping]?.name ?? row[grouping]?.id ?? '(unknown)'
+    case 'agent':
+      return row.agentId ?? '(none)'
   }
 }
 

@@ -3,7 +3,7 @@ import type { Database, Trx } from '../../db/database.ts'
 import { invalid } from '../../errors.ts'
 import { type Principal, requireScope } from '../accounts/principal.ts'
 
-export const usageGroupings = ['day', 'model', 'instance', 'member'] as const
+export const usageGroupings = ['day', 'model', 'instance', 'member', 'agent'] as const
 export type UsageGrouping = (typeof usageGroupings)[number]
 
 export interface UsageQuery {
@@ -41,6 +41,8 @@ export interface UsageRow extends UsageSums {
   model: string | null
   instance: Named | null
   member: Named | null
+  /** Null also for what no agent of a team has used. */
+  agentId: string | null
 }
 
 interface Named {
@@ -102,6 +104,7 @@ const callKeys: Record<UsageGrouping, RawBuilder<unknown>> = {
   model: sql`provider || '/' || model`,
   instance: sql`instance_id::text`,
   member: sql`user_id::text`,
+  agent: sql`agent_id::text`,
 }
 const runtimeKeys: Record<UsageGrouping, RawBuilder<unknown>> = {
   // A window that ends at midnight belongs to the day that it ends.
@@ -109,6 +112,7 @@ const runtimeKeys: Record<UsageGrouping, RawBuilder<unknown>> = {
   model: sql`null::text`,
   instance: sql`instance_id::text`,
   member: sql`user_id::text`,
+  agent: sql`agent_id::text`,
 }
 const noKey = sql`null::text`
 
@@ -189,6 +193,7 @@ function rowOf({ key, key2, ...sums }: FoundGroup, { by, by2 }: UsageQuery, name
     model: keyOf('model'),
     instance: named(keyOf('instance')),
     member: named(keyOf('member')),
+    agentId: keyOf('agent'),
     ...sums,
   }
 }

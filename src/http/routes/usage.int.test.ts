@@ -201,6 +201,18 @@ describe('usage', () => {
     expect((await stranger.call<Usage>('GET', `/api/usage?${range}`)).rows).toEqual([])
   })
 
+  it('by agent knows agents by their ids, and puts everything else together', async () => {
+    const agentId = newId()
+    await app.database.asSystem((trx) =>
+      trx.updateTable('model_calls').set({ agent_id: agentId }).where('cost', '=', 7).execute(),
+    )
+    const { rows } = await usage('by=agent')
+    expect(rows.map((row) => [row.agentId, row.costMicros])).toEqual([
+      [null, 46],
+      [agentId, 7],
+    ])
+  })
+
   it('names who has left by their id alone', async () => {
     const gone = await insertUser(app.database)
     await app.database.asSystem((trx) =>

@@ -36,8 +36,8 @@ export function registerUsageRoutes(app: Server, { authenticator, reports }: Usa
         to: to.toISOString(),
         by: by2 ? [by, by2] : [by],
         rows: rows.map((row) => {
-          const { day, model, instance, member, ...sums } = row
-          return { day, model, instance, member, ...sumsBody(sums) }
+          const { day, model, instance, member, agentId, ...sums } = row
+          return { day, model, instance, member, agentId, ...sumsBody(sums) }
         }),
         total: sumsBody(total),
       }

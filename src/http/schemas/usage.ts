@@ -49,6 +49,7 @@ export const usageRowSchema = usageSumsSchema
     model: z.string().nullable().describe('PROVIDER/MODEL; null for what instances cost by running.'),
     instance: namedSchema,
     member: namedSchema,
+    agentId: idSchema.nullable().describe('Null also for what no agent of a team has used.'),
   })
   .describe('What it is not grouped by is null.')
   .meta({ id: 'UsageRow' })

@@ -64,6 +64,18 @@ export const usageQuery = (range: { from: string; by2: UsageGrouping }) =>
     placeholderData: (previous) => previous,
   })
 
+const agentDays = 90
+
+/** Ids of the agents that used anything lately, the dearest first. */
+export const agentsQuery = queryOptions({
+  queryKey: [key, 'agents'],
+  queryFn: async () => {
+    const from = new Date(Date.now() - agentDays * 86_400_000).toISOString().slice(0, 10)
+    const { rows } = await call<Usage>('GET', `/api/usage?by=agent&from=${from}`)
+    return rows.map(({ agentId }) => agentId).filter((id) => id !== null)
+  },
+})
+
 export const budgetsQuery = queryOptions({
   queryKey: [key, 'budgets'],
   queryFn: async () => (await call<{ budgets: Budget[] }>('GET', '/api/credits/budgets')).budgets,

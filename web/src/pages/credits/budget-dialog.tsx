@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { call } from '../../api/client.ts'
-import { budgetsQuery, creditsKey } from '../../api/credits.ts'
+import { agentsQuery, budgetsQuery, creditsKey } from '../../api/credits.ts'
 import { fieldMessage } from '../../api/errors.ts'
 import { instancesQuery, membersQuery } from '../../api/queries.ts'
 import type { Budget, NewBudget } from '../../api/types.ts'
@@ -46,6 +46,7 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | undefined; 
     event.preventDefault()
     save.mutate()
   }
+  const agents = useQuery({ ...agentsQuery, enabled: !budget })
   const elsewhere = save.error && !fields.some((field) => fieldMessage(save.error, field))
   return (
     <Dialog
@@ -63,6 +64,10 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | undefined; 
           <>
             <SelectField
               label="For"
+              hint={
+                agents.data?.length === 0 &&
+                'Agents can be chosen here once one has used credits; so far none has.'
+              }
               value={scope}
               onChange={(event) => {
                 // The options are these scopes and nothing else.
@@ -73,6 +78,7 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | undefined; 
               <option value="organization">The whole organization</option>
               <option value="member">A member</option>
               <option value="instance">An instance</option>
+              {agents.data && agents.data.length > 0 && <option value="agent">An agent</option>}
             </SelectField>
             {scope === 'member' && (
               <MemberField
@@ -83,6 +89,14 @@ export function BudgetDialog({ budget, onClose }: { budget: Budget | undefined; 
             )}
             {scope === 'instance' && (
               <InstanceField
+                value={subjectId}
+                onChange={setSubjectId}
+                error={fieldMessage(save.error, 'subjectId')}
+              />
+            )}
+            {scope === 'agent' && (
+              <AgentField
+                agentIds={agents.data ?? []}
                 value={subjectId}
                 onChange={setSubjectId}
                 error={fieldMessage(save.error, 'subjectId')}
@@ -161,6 +175,26 @@ function InstanceField({ value, onChange, error }: SubjectFieldProps) {
       {instances.data?.map((instance) => (
         <option key={instance.id} value={instance.id}>
           {instance.name} ({instance.slug})
+        </option>
+      ))}
+    </SelectField>
+  )
+}
+
+/** Agents have no names yet: they are known by what they used. */
+function AgentField({ agentIds, value, onChange, error }: SubjectFieldProps & { agentIds: string[] }) {
+  return (
+    <SelectField
+      label="Agent"
+      required
+      value={value}
+      error={error}
+      onChange={(event) => onChange(event.target.value)}
+    >
+      <option value="">Choose</option>
+      {agentIds.map((id) => (
+        <option key={id} value={id}>
+          {id}
         </option>
       ))}
     </SelectField>

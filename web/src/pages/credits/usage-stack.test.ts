@@ -22,6 +22,7 @@ const row = (day: string, model: string | null, costMicros: number): UsageRow =>
   model,
   instance: null,
   member: null,
+  agentId: null,
   costMicros,
 })
 const usage = (rows: UsageRow[]): Usage => ({

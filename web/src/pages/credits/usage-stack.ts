@@ -85,5 +85,7 @@ function keyOf(row: UsageRow, by2: UsageGrouping): { key: string; label: string 
       return { key: row.instance?.id ?? '', label: row.instance?.name ?? 'A deleted instance' }
     case 'member':
       return { key: row.member?.id ?? '', label: row.member?.name ?? 'Somebody who has left' }
+    case 'agent':
+      return { key: row.agentId ?? '', label: row.agentId ? `Agent ${row.agentId}` : 'No agent' }
   }
 }

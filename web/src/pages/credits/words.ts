@@ -45,6 +45,7 @@ export const groupingText: Record<UsageGrouping, string> = {
   model: 'Model',
   instance: 'Instance',
   member: 'Member',
+  agent: 'Agent',
 }
 
 export function budgetText(budget: Pick<Budget, 'scope' | 'subjectName' | 'subjectId'>): string {
