@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { targetHeaders } from './forward.ts'
+import { answerHeaders, targetHeaders } from './forward.ts'
 
 const incoming = {
   host: 'ann.localhost:7301',
@@ -60,4 +60,10 @@ test('a messaging service’s call keeps its own credential and gets none of our
   })
   for (const name of ['x-reef-user', 'x-reef-proxy-token', 'cookie', 'origin'])
     expect(headers).not.toHaveProperty(name)
+})
+
+test('OpenClaw’s answers say nothing in the supervisor’s name', () => {
+  expect(answerHeaders({ 'x-reef-refused': 'draining', connection: 'close', etag: 'a' })).toEqual({
+    etag: 'a',
+  })
 })

@@ -81,7 +81,7 @@ export function forwardRequest(
       else reject(error)
     })
     upstream.once('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, withoutHopByHop(answer.headers))
+      response.writeHead(answer.statusCode ?? 502, answerHeaders(answer.headers))
       // An event stream's reader wants to know at once that it is connected.
       response.flushHeaders()
       answer.once('error', () => response.destroy())
@@ -113,7 +113,8 @@ export function forwardUpgrade(
   upstream.once('upgrade', (answer, upstreamSocket, upstreamHead) => {
     const lines = [`HTTP/1.1 101 ${answer.statusMessage}`]
     for (let i = 0; i < answer.rawHeaders.length; i += 2)
-      lines.push(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`)
+      if (!isOurs(answer.rawHeaders[i] as string))
+        lines.push(`${answer.rawHeaders[i]}: ${answer.rawHeaders[i + 1]}`)
     socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
     if (upstreamHead.length > 0) socket.write(upstreamHead)
     if (head.length > 0) {
@@ -138,8 +139,9 @@ function joinSockets(one: Duplex, other: Duplex): void {
   }
 }
 
-export function refuseUpgrade(socket: Duplex, status: number, reason: string): void {
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+export function refuseUpgrade(socket: Duplex, status: number, reason: string, headers: string[] = []): void {
+  const lines = [`HTTP/1.1 ${status} ${reason}`, ...headers, 'connection: close', 'content-length: 0']
+  socket.end(`${lines.join('\r\n')}\r\n\r\n`)
 }
 
 /** Without connection reuse: a restarted OpenClaw must never meet a request on a connection of its predecessor. */
@@ -156,4 +158,13 @@ function ask(incoming: IncomingMessage, target: Target, headers: OutgoingHttpHea
 
 export function withoutHopByHop(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hopByHop.has(name)))
+}
+
+/** OpenClaw's answer may say nothing in the supervisor's name. Exported for its test. */
+export function answerHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(withoutHopByHop(headers)).filter(([name]) => !isOurs(name)))
+}
+
+function isOurs(name: string): boolean {
+  return name.toLowerCase().startsWith('x-reef-')
 }

@@ -131,6 +131,7 @@ export const fromSupervisorSchema = z.discriminatedUnion('type', [
     memoryBytes: z.number().int(),
     /** Of one core, over the time since the last heartbeat. */
     cpuPercent: z.number(),
+    /** Counted as one right after OpenClaw became ready, while it is not asked. */
     turnsInFlight: z.number().int(),
     /** When a person last did something: a request of theirs, a frame of the Control UI; never a ping. ISO 8601. */
     activeAt: z.string().nullish(),
@@ -190,6 +191,11 @@ export type ToSupervisor = z.infer<typeof toSupervisorSchema>
  */
 export const proxyTokenHeader = 'x-reef-proxy-token'
 export const routeHeader = 'x-reef-route'
+/**
+ * On a refusal of the supervisor's own, with its code: nothing of the request was begun, so it may be sent again, whatever
+ * it is. OpenClaw cannot say so: the supervisor takes every `x-reef-` header off what it passes on.
+ */
+export const refusedHeader = 'x-reef-refused'
 /** Name of the visitor on the `ui` route, one of `desired.owner.userNames`. */
 export const userHeader = 'x-reef-user'
 /** `gateway`: OpenClaw's HTTP API. `ui`: its Control UI as the named visitor. `bridge`: the supervisor's own conversations API. `webhook`: a messaging service's call, whose own credential OpenClaw checks. */

@@ -5,7 +5,14 @@ import { answerBridge, sendJson } from './bridge.ts'
 import { forwardRequest, forwardUpgrade, refuseUpgrade, type Target } from './forward.ts'
 import type { GatewayClient } from './gateway-client.ts'
 import { listen } from './listen.ts'
-import { type Desired, proxyTokenHeader, routeHeader, type SupervisorRoute, userHeader } from './protocol.ts'
+import {
+  type Desired,
+  proxyTokenHeader,
+  refusedHeader,
+  routeHeader,
+  type SupervisorRoute,
+  userHeader,
+} from './protocol.ts'
 import { isToken } from './token.ts'
 
 /** The supervisor's port, for the proxy alone. */
@@ -27,6 +34,7 @@ export interface PortServerDependencies {
 }
 
 interface Refusal {
+  /** With 503 it passes by itself, and nothing was begun. */
   status: number
   code: string
   message: string
@@ -85,7 +93,7 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
 
   function upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
     const admission = admit(incoming)
-    if ('refusal' in admission) refuseUpgrade(socket, admission.refusal.status, admission.refusal.code)
+    if ('refusal' in admission) sendUpgradeRefusal(socket, admission.refusal)
     else if (admission.route === 'bridge') refuseUpgrade(socket, 404, 'Not Found')
     else forwardUpgrade(incoming, socket, head, admission.target, deps.activity.watchVisitor())
   }
@@ -108,6 +116,8 @@ export function createPortServer(deps: PortServerDependencies): PortServer {
     listen: (host, port) => listen(server, host, port),
     drain: () => {
       draining = true
+      // Nobody should send something over a connection that is about to end.
+      server.closeIdleConnections()
     },
     close: () =>
       new Promise((resolve) => {
@@ -135,8 +145,15 @@ function refuse(status: number, code: string, message: string): Admission {
 }
 
 function sendRefusal(response: ServerResponse, { status, code, message }: Refusal): void {
-  if (status === 503) response.setHeader('retry-after', '1')
+  if (status === 503) {
+    response.setHeader('retry-after', '1')
+    response.setHeader(refusedHeader, code)
+  }
   sendJson(response, status, { error: { code, message } })
+}
+
+function sendUpgradeRefusal(socket: Duplex, { status, code }: Refusal): void {
+  refuseUpgrade(socket, status, code, status === 503 ? [`${refusedHeader}: ${code}`] : [])
 }
 
 /** A named visitor, and no page of another origin: its script could otherwise use the visitor's log-in over a WebSocket. */

@@ -5,8 +5,12 @@ import { Refusal } from './refusal.ts'
 
 /** What a client sends, given to the upstream as it comes or, when it is small, all at once. */
 export interface Body {
-  /** For one attempt. One that never reached the upstream has not touched the client's bytes, so the next can. */
+  /** For one attempt: all of it, each time, while `canOpen`. */
   open(): null | Buffer | AsyncIterable<Buffer>
+  /** False once an upstream has taken more than is kept for another attempt. */
+  canOpen(): boolean
+  /** There will be no other attempt. */
+  release(): void
   /** Length of a body that is streamed, where the client told it. */
   streamedBytes: number | undefined
 }
@@ -16,6 +20,12 @@ export interface BodyLimits {
   /** A client that sends nothing for so long, while it is its turn, is given up on. */
   uploadStallSeconds: number
 }
+
+/**
+ * What is kept of a longer one for another attempt. An upstream that refuses does so as soon as it has seen the head, so
+ * little was sent to it by then.
+ */
+const keptBytesMax = 1024 * 1024
 
 /** Most prompts. Read whole before the upstream is dialled, so that a slow sender occupies nothing but itself. */
 const bufferedBytesMax = 64 * 1024
@@ -58,38 +68,35 @@ export function createUploads(limits: BodyLimits): Uploads {
       request.once('close', () => finish(() => fail(new Error('the client went away'))))
     })
 
-  async function* stream(exchange: Exchange): AsyncGenerator<Buffer> {
-    const { request } = exchange
-    const refuse = (refusal: Refusal): void => {
-      exchange.refusal = refusal
-      exchange.abortUpstream?.(refusal)
-    }
-    const stop = watch(request, () => refuse(stalledUpload()))
+  /** The client's bytes, once. */
+  async function* read(exchange: Exchange): AsyncGenerator<Buffer> {
     let bytes = 0
-    try {
-      // Destroying the request would take the client's socket with it, and the answer too.
-      for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-        bytes += (chunk as Buffer).length
-        if (bytes > limits.bodyBytesMax) {
-          exchange.refusal = tooLarge(limits.bodyBytesMax)
-          throw exchange.refusal
-        }
-        yield chunk as Buffer
+    // Destroying the request would take the client's socket with it, and the answer too.
+    for await (const chunk of exchange.request.iterator({ destroyOnReturn: false })) {
+      bytes += (chunk as Buffer).length
+      if (bytes > limits.bodyBytesMax) {
+        exchange.refusal = tooLarge(limits.bodyBytesMax)
+        throw exchange.refusal
       }
-    } finally {
-      stop()
+      yield chunk as Buffer
     }
   }
 
+  const watchStream = (exchange: Exchange): (() => void) =>
+    watch(exchange.request, () => {
+      exchange.refusal = stalledUpload()
+      exchange.abortUpstream?.(exchange.refusal)
+    })
+
   return {
     open: (exchange, framing) => {
-      if (framing.kind === 'none') return { open: () => null, streamedBytes: undefined }
+      if (framing.kind === 'none') return wholeBody(null)
       if (framing.kind === 'length' && framing.bytes > limits.bodyBytesMax)
         throw tooLarge(limits.bodyBytesMax)
       if (framing.kind === 'length' && framing.bytes <= bufferedBytesMax)
-        return collect(exchange).then((buffer) => ({ open: () => buffer, streamedBytes: undefined }))
+        return collect(exchange).then(wholeBody)
       return {
-        open: () => stream(exchange),
+        ...repeatable(read(exchange), () => watchStream(exchange)),
         streamedBytes: framing.kind === 'length' ? framing.bytes : undefined,
       }
     },
@@ -106,6 +113,61 @@ export function createUploads(limits: BodyLimits): Uploads {
           entry.stalled()
         }
       }
+    },
+  }
+}
+
+function wholeBody(buffer: Buffer | null): Body {
+  return { open: () => buffer, canOpen: () => true, release: () => undefined, streamedBytes: undefined }
+}
+
+/**
+ * Remembers the beginning of what can be read once only, so that the next attempt gets all of it. `watch` looks after the
+ * client while an attempt reads from it.
+ */
+function repeatable(source: AsyncGenerator<Buffer>, watch: () => () => void): Omit<Body, 'streamedBytes'> {
+  let taken: Buffer[] | undefined = []
+  let takenBytes = 0
+  /** The attempt before: what it still waits for belongs to the next one. */
+  let before = Promise.resolve()
+  let attempts = 0
+
+  const endIfUnused = (): void => {
+    if (taken === undefined && attempts === 0) source.return(undefined).catch(() => undefined)
+  }
+  const keep = (chunk: Buffer): void => {
+    takenBytes += chunk.length
+    if (takenBytes > keptBytesMax) taken = undefined
+    else taken?.push(chunk)
+  }
+
+  async function* open(): AsyncGenerator<Buffer> {
+    const earlier = before
+    const over = Promise.withResolvers<void>()
+    before = over.promise
+    attempts += 1
+    const stop = watch()
+    try {
+      await earlier
+      yield* [...(taken ?? [])]
+      for (let next = await source.next(); !next.done; next = await source.next()) {
+        keep(next.value)
+        yield next.value
+      }
+    } finally {
+      stop()
+      attempts -= 1
+      over.resolve()
+      endIfUnused()
+    }
+  }
+
+  return {
+    open,
+    canOpen: () => taken !== undefined,
+    release: () => {
+      taken = undefined
+      endIfUnused()
     },
   }
 }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, type Dispatcher } from 'undici'
 import type { Logger } from '../telemetry/log.ts'
+import { createPatience, isNotBegun, type NotBegun, notUp } from './again.ts'
 import type { Body } from './body.ts'
 import type { Dialer } from './dial.ts'
 import { discardBody, type Exchange } from './exchange.ts'
@@ -8,21 +8,20 @@ import { type AnswerHeaderRules, answeredHeaders } from './headers.ts'
 import { Refusal } from './refusal.ts'
 import type { Upstream } from './upstream.ts'
 
-/** Waits between dials, in milliseconds: together about one second, the time a supervisor takes to listen again. */
-export const dialDelaysMilliseconds = [50, 150, 300, 500]
-
 export interface Forwarding {
   path: string
   /** For one upstream: name, value, ... without Content-Length. */
   headers: (upstream: Upstream) => string[]
   body: Body
   rules: AnswerHeaderRules
+  /** How long a request of which nothing was begun is sent again. */
+  holdSeconds: number
 }
 
 export interface Forwarder {
   /**
-   * Sends the request on and streams the answer back. Asks `reach` again before every further dial. Only a failed dial
-   * is tried again: once a byte was sent, nobody can know what the instance has done with it.
+   * Sends the request on and streams the answer back. Asks `reach` again before every further attempt. Only what nobody
+   * has begun is tried again: once OpenClaw was sent a byte, nobody can know what it has done with it.
    */
   forward(
     exchange: Exchange,
@@ -54,15 +53,21 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
 
   return {
     forward: async (exchange, forwarding, reach) => {
-      for (let attempt = 0; ; attempt++) {
-        const reached = reach(attempt > 0)
-        const upstream = reached instanceof Promise ? await reached : reached
-        if (exchange.gone) return
-        if ((await send(agent, exchange, forwarding, upstream, options.log)) === 'answered') return
-        const wait = dialDelaysMilliseconds[attempt]
-        if (exchange.gone) return
-        if (wait === undefined) throw unreachable()
-        await delay(wait)
+      const { body, holdSeconds } = forwarding
+      const untilNext = createPatience(holdSeconds)
+      try {
+        for (let fresh = false; ; fresh = true) {
+          const reached = reach(fresh)
+          const upstream = reached instanceof Promise ? await reached : reached
+          if (exchange.gone) return
+          const outcome = await send(agent, exchange, forwarding, upstream, options.log)
+          if (outcome === 'answered' || exchange.gone) return
+          if (!body.canOpen()) throw notUp()
+          await untilNext(outcome)
+          if (exchange.gone) return
+        }
+      } finally {
+        body.release()
       }
     },
     close: () => agent.destroy(),
@@ -76,10 +81,11 @@ function send(
   forwarding: Forwarding,
   upstream: Upstream,
   log: Logger,
-): Promise<'answered' | 'dial failed'> {
+): Promise<'answered' | NotBegun> {
   const { request, response } = exchange
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
+    let refused = false
     const headers = forwarding.headers(upstream)
     const { streamedBytes } = forwarding.body
     if (streamedBytes !== undefined) headers.push('content-length', String(streamedBytes))
@@ -100,14 +106,21 @@ function send(
       },
       onResponseStart: (started, status) => {
         if (status < 200) return
-        beginAnswer(exchange, status, started.rawHeaders as Buffer[], forwarding.rules)
+        // As bytes: a name or value that is not ASCII goes out exactly as it came.
+        const raw = (started.rawHeaders as Buffer[]).map((text) => text.toString('latin1'))
+        // An OpenClaw without a supervisor is nobody to take such a word from.
+        refused = !upstream.bare && isNotBegun(status, raw)
+        if (refused) return
+        forwarding.body.release()
+        beginAnswer(exchange, status, raw, forwarding.rules)
       },
       onResponseData: (started, chunk) => {
-        if (response.write(chunk)) return
+        if (refused || response.write(chunk)) return
         started.pause()
         response.once('drain', () => started.resume())
       },
       onResponseEnd: () => {
+        if (refused) return resolve('refused')
         response.end()
         if (!request.complete) discardBody(request)
         resolve('answered')
@@ -117,6 +130,7 @@ function send(
         else if (exchange.refusal && !response.headersSent) reject(exchange.refusal)
         else if ((error as NodeJS.ErrnoException).code === 'UND_ERR_INVALID_ARG') reject(unusable(error))
         else if (!controller) resolve('dial failed')
+        else if (refused) resolve('refused')
         else if (response.headersSent) {
           // The client must see that the answer is not whole.
           response.destroy()
@@ -133,15 +147,11 @@ function send(
 function beginAnswer(
   exchange: Exchange,
   status: number,
-  rawHeaders: Buffer[],
+  raw: readonly string[],
   rules: AnswerHeaderRules,
 ): void {
   const { response } = exchange
-  // As bytes: a name or value that is not ASCII goes out exactly as it came.
-  const headers = answeredHeaders(
-    rawHeaders.map((text) => text.toString('latin1')),
-    rules,
-  )
+  const headers = answeredHeaders(raw, rules)
   headers.push(...exchange.answerHeaders)
   response.writeHead(status, headers)
   // An event stream's client wants to know at once that it is connected, however long the first event takes.
@@ -152,15 +162,6 @@ function hasName(headers: readonly string[], name: string): boolean {
   for (let index = 0; index < headers.length; index += 2)
     if ((headers[index] as string).toLowerCase() === name) return true
   return false
-}
-
-export function unreachable(): Refusal {
-  return new Refusal(
-    502,
-    'instance_unreachable',
-    'Your OpenClaw does not answer. Try again in a few seconds; if it stays, restart it in the dashboard.',
-    2,
-  )
 }
 
 function brokenOff(error: Error): Refusal {

@@ -73,6 +73,26 @@ async function hold(
   }
 }
 
+/**
+ * For a request that does not itself count as use: let down just as it came, its instance holds it in a machine that
+ * stands still. So whoever waits for an answer looks now and then whether it sleeps, and wakes it.
+ */
+export function wakeUntilAnswered(
+  find: FindTarget,
+  attendance: ProxyAttendance,
+  isOver: () => boolean,
+  pause = wakeAgainMilliseconds / 2,
+): void {
+  const look = async (): Promise<void> => {
+    if (isOver()) return
+    const target = await find(true)
+    if (target.asleep) await attendance.wake(target.instanceId, 'program')
+    wakeUntilAnswered(find, attendance, isOver, pause * 2)
+  }
+  // Gone, or not to be found out just now: nobody can be woken.
+  setTimeout(() => look().catch(() => undefined), pause).unref()
+}
+
 function held(hold: NonNullable<InstanceTarget['hold']>): Refusal {
   const { code, message } = holdReason(hold)
   return new Refusal(402, code, message)

@@ -20,7 +20,7 @@ import type { Forwarder, Forwarding } from './forward.ts'
 import { checkFraming, type Framing, type RequestLine } from './framing.ts'
 import { agentIdOf, clientAddress, forwardedHeaders } from './headers.ts'
 import { checkSameOrigin } from './origin.ts'
-import { type Asker, type ProxyAttendance, reach } from './readiness.ts'
+import { type Asker, type ProxyAttendance, reach, wakeUntilAnswered } from './readiness.ts'
 import { Refusal, toRefusal } from './refusal.ts'
 import { header, headerList, readHead } from './request-head.ts'
 import { findCustomSlug, type Names, type Route, routeRequest } from './routing.ts'
@@ -178,6 +178,7 @@ async function serveWebhook(
     if (instanceId && headersSent && statusCode < 300) deps.attendance.seen(instanceId)
   })
   const what = { path: route.path, host: route.host, own, cookie: undefined }
+  wakeUntilAnswered(find, deps.attendance, () => exchange.gone || exchange.response.headersSent)
   return forward(deps, exchange, framing, what, reachBy(deps, exchange, find, 'service'))
 }
 
@@ -192,11 +193,15 @@ function reachBy(
     upstreamOf,
     attendance,
     asker,
-    // Whoever looks at a blank page is told soon; a program would only have to ask again.
-    holdSeconds: isNavigation(exchange) ? Math.min(pageHoldSeconds, limits.holdSeconds) : limits.holdSeconds,
+    holdSeconds: holdSecondsOf(exchange, limits.holdSeconds),
     signal: goneSignal(exchange),
   }
   return (fresh) => reach(find, fresh, options)
+}
+
+/** Whoever looks at a blank page is told soon; a program would only have to ask again. */
+function holdSecondsOf(exchange: Exchange, holdSeconds: number): number {
+  return isNavigation(exchange) ? Math.min(pageHoldSeconds, holdSeconds) : holdSeconds
 }
 
 async function forward(
@@ -216,6 +221,7 @@ async function forward(
     headers: (upstream) => requestHeaders(deps, exchange, upstream, what),
     body,
     rules: { ownOrigin: exchange.kind === 'ui', visitCookieName: deps.cookie.name },
+    holdSeconds: holdSecondsOf(exchange, deps.limits.holdSeconds),
   }
   return deps.forwarder.forward(exchange, forwarding, reachUpstream)
 }

@@ -1,9 +1,8 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import type { Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
+import { createPatience, isNotBegun, type NotBegun } from './again.ts'
 import type { Dialer } from './dial.ts'
 import { headText, refuseOnSocket } from './exchange.ts'
-import { dialDelaysMilliseconds, unreachable } from './forward.ts'
 import { type AnswerHeaderRules, answeredHeaders } from './headers.ts'
 import { Refusal } from './refusal.ts'
 import type { Upstream } from './upstream.ts'
@@ -22,6 +21,8 @@ export interface UpgradeOptions {
   dialer: Dialer
   /** Until the instance agrees to the WebSocket. */
   handshakeSeconds: number
+  /** How long a handshake that the supervisor refused for now is tried again. */
+  holdSeconds: number
 }
 
 /** What came of a handshake: two joined sockets, or an answer that was no upgrade and has been passed on. */
@@ -36,13 +37,13 @@ export async function upgrade(
   reach: (fresh: boolean) => Upstream | Promise<Upstream>,
   options: UpgradeOptions,
 ): Promise<UpgradeResult> {
-  for (let attempt = 0; ; attempt++) {
-    const upstream = await reach(attempt > 0)
+  const untilNext = createPatience(options.holdSeconds)
+  for (let fresh = false; ; fresh = true) {
+    const upstream = await reach(fresh)
     const socket = await options.dialer.dial(upstream.origin).catch(() => undefined)
-    if (socket) return shakeHands(request, upstream, socket, options)
-    const wait = dialDelaysMilliseconds[attempt]
-    if (wait === undefined) throw unreachable()
-    await delay(wait)
+    const result = socket ? await shakeHands(request, upstream, socket, options) : 'dial failed'
+    if (typeof result === 'object') return result
+    await untilNext(result)
     if (request.client.destroyed) throw new Error('the client went away')
   }
 }
@@ -52,7 +53,7 @@ function shakeHands(
   upstream: Upstream,
   socket: Socket,
   options: UpgradeOptions,
-): Promise<UpgradeResult> {
+): Promise<UpgradeResult | NotBegun> {
   const { client } = request
   return new Promise((resolve, reject) => {
     if (client.destroyed) {
@@ -85,6 +86,11 @@ function shakeHands(
     })
     handshake.once('response', (answer) => {
       settle()
+      if (isNotBegun(answer.statusCode ?? 502, answer.rawHeaders)) {
+        answer.resume()
+        resolve('refused')
+        return
+      }
       passOn(request, answer)
       resolve({ kind: 'refused', status: answer.statusCode ?? 502 })
     })

@@ -99,7 +99,7 @@ async function serve(
         holdSeconds: deps.limits.holdSeconds,
         signal: () => gone.signal,
       }),
-    { dialer: deps.dialer, handshakeSeconds },
+    { dialer: deps.dialer, handshakeSeconds, holdSeconds: deps.limits.holdSeconds },
   )
   return result.kind === 'open' ? 101 : result.status
 }

@@ -150,6 +150,26 @@ describe('a sleeping instance', () => {
     expect(upstream.seen.at(-1)?.headers).not.toHaveProperty('x-reef-user')
   })
 
+  it('wakes for a webhook that came just as it fell asleep, and lies in a machine that stands still', async () => {
+    const { sleep, host, proxy, until } = await start({ rememberedMilliseconds: 60_000 })
+    const call = async (): Promise<number> => {
+      const request = get({
+        host: '127.0.0.1',
+        port: proxy.port,
+        path: '/hooks/agent',
+        headers: { host },
+        method: 'POST',
+      })
+      const [response] = await once(request, 'response')
+      response.resume()
+      return response.statusCode
+    }
+    expect(await call()).toBe(200)
+    await sleep('suspended')
+    expect(await call()).toBe(200)
+    expect((await until('running')).sleep).toBeNull()
+  })
+
   it('is not woken by traffic when a person stopped it, and says so', async () => {
     const { plane, person, instance, ask, until } = await start()
     await plane.service.stop(person, instance.id)

@@ -3,10 +3,18 @@ import type { Authenticator, Principal } from '../../src/domain/accounts/princip
 import type { Instance } from '../../src/domain/instances/instance.ts'
 import { unauthenticated } from '../../src/errors.ts'
 import { createVisitCookie } from '../../src/proxy/visit-cookie.ts'
-import { createPerson, eventually, startControlPlane, type TestControlPlane } from './control-plane.ts'
+import {
+  createPerson,
+  eventually,
+  startControlPlane,
+  type TestControlPlane,
+  type TestControlPlaneOptions,
+} from './control-plane.ts'
 import type { TestDatabase } from './database.ts'
 import { startProxy, startUpstream, type TestProxy, type TestUpstream } from './proxy.ts'
 import { testSecret } from './secret.ts'
+
+type SleepRung = 'suspended' | 'frozen' | 'frozen_on_disk' | 'stopped'
 
 /** One person's instance behind a real proxy, on a pretended machine whose supervisor is silent while it stands still. */
 export interface Sleeper {
@@ -19,17 +27,22 @@ export interface Sleeper {
   host: string
   cookie: string
   until(status: Instance['status']): Promise<Instance>
-  /** Lets the ladder put it on that rung now. */
-  sleep(rung: 'suspended' | 'frozen' | 'frozen_on_disk' | 'stopped'): Promise<void>
+  /** Lets the ladder put it on that rung now, and waits until it is there. */
+  sleep(rung: SleepRung): Promise<void>
+  /** The same without waiting. */
+  letDown(rung: SleepRung): Promise<void>
   /** As the owner's OpenAI client would. */
   ask(path?: string, init?: RequestInit): Promise<Response>
   close(): Promise<void>
 }
 
-export async function startSleeper(
-  database: TestDatabase,
-  options: Parameters<typeof startControlPlane>[1] & { holdSeconds?: number } = {},
-): Promise<Sleeper> {
+export type SleeperOptions = TestControlPlaneOptions & {
+  holdSeconds?: number
+  /** How long the proxy uses again what it knows; not at all without it. */
+  rememberedMilliseconds?: number
+}
+
+export async function startSleeper(database: TestDatabase, options: SleeperOptions = {}): Promise<Sleeper> {
   const upstream = await startUpstream()
   const plane = await startControlPlane(database.loginUrl, {
     idle: { suspended: null },
@@ -44,11 +57,21 @@ export async function startSleeper(
       (instance) => instance.status === status,
     )
   const instance = await until('running')
-  const proxy = await proxyTo(plane, person, options.holdSeconds ?? 10)
+  const proxy = await proxyTo(plane, person, options)
   const isStill = (): boolean => [...plane.machines.machines.values()].some((machine) => machine.suspended)
   upstream.onRequest = whileAwake(isStill, (response) => response.end('hello'))
   const visit = { userId: person.userId, instanceId: id, slug: instance.slug, email: 'ada@example.com' }
   const cookie = createVisitCookie({ secret: testSecret, secure: false }).issue(visit, new Date())
+  const letDown: Sleeper['letDown'] = async (rung) => {
+    await database.asSystem((trx) =>
+      trx
+        .updateTable('instances')
+        .set({ rung, rung_since: new Date(), next_reconcile_at: new Date() })
+        .where('id', '=', id)
+        .execute(),
+    )
+    await plane.reconciler.settle(id)
+  }
   return {
     person,
     instance,
@@ -58,15 +81,9 @@ export async function startSleeper(
     host: `${instance.slug}.localhost:${proxy.port}`,
     cookie: cookie.split(';', 1)[0] as string,
     until,
+    letDown,
     sleep: async (rung) => {
-      await database.asSystem((trx) =>
-        trx
-          .updateTable('instances')
-          .set({ rung, rung_since: new Date(), next_reconcile_at: new Date() })
-          .where('id', '=', id)
-          .execute(),
-      )
-      await plane.reconciler.settle(id)
+      await letDown(rung)
       await until(rung === 'stopped' ? 'stopped' : 'suspended')
     },
     ask: (path = '/v1/models', init = {}) =>
@@ -79,7 +96,11 @@ export async function startSleeper(
   }
 }
 
-function proxyTo(plane: TestControlPlane, person: Principal, holdSeconds: number): Promise<TestProxy> {
+function proxyTo(
+  plane: TestControlPlane,
+  person: Principal,
+  { holdSeconds = 10, rememberedMilliseconds = 0 }: SleeperOptions,
+): Promise<TestProxy> {
   const authenticator: Authenticator = {
     authenticate: async ({ authorization }) => {
       if (authorization !== 'Bearer good') throw unauthenticated('invalid_credential', 'Log in again.')
@@ -90,7 +111,7 @@ function proxyTo(plane: TestControlPlane, person: Principal, holdSeconds: number
     authenticator,
     targets: plane.targets,
     attendance: plane.attendance,
-    limits: { holdSeconds, rememberedMilliseconds: 0 },
+    limits: { holdSeconds, rememberedMilliseconds },
   })
 }
 

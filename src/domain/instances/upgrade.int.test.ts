@@ -89,9 +89,11 @@ describe('upgrading an instance', () => {
     // It may be tried again.
     expect(after.actions).toContain('upgrade')
     await plane.service.upgrade(person, id)
-    await until(plane, person, 'under_way').catch(() => undefined)
-    expect((await plane.service.getOwn(person)).upgrade?.outcome).toBe('under_way')
-  }, 30_000)
+    await eventually(
+      () => plane.service.getOwn(person),
+      (instance) => instance.upgrade?.outcome === 'under_way',
+    )
+  })
 
   it('does not begin without a backup to go back to', async () => {
     const { person, id, plane, machine } = await onOldSoftware({
