@@ -79,8 +79,12 @@ describe('the journal of model calls', () => {
     // A thousand calls take about 100,000 bytes.
     expect((await stat(file)).size).toBeLessThan(25_000)
     await appendFile(file, '{"closed":"')
-    const { left } = openCallJournal({ file, onError })
-    expect(left).toEqual({ open: [open], ended: [settled] })
+    const next = openCallJournal({ file, onError })
+    expect(next.left).toEqual({ open: [open], ended: [settled] })
+    // The first line after a torn one is not torn with it.
+    const later = newId()
+    next.opened(later)
+    expect(openCallJournal({ file, onError }).left.open).toEqual([open, later])
   })
 
   it('stops no call when it cannot be written', () => {

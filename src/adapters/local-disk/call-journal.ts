@@ -12,7 +12,10 @@ export interface CallJournalOptions {
 
 type Line = { open: string } | { ended: SettledCall } | { closed: string }
 
-/** One JSON object per line, appended. Not flushed to the disk: the kernel keeps what a killed process has written. */
+/**
+ * One JSON object per line, appended; each begins a line of its own, whatever a full disk has left of the one before it. Not
+ * flushed to the disk: the kernel keeps what a killed process has written.
+ */
 export function openCallJournal(options: CallJournalOptions): CallJournal {
   const { file, onError } = options
   const bytesMax = options.bytesMax ?? 8 * 1024 * 1024
@@ -26,7 +29,7 @@ export function openCallJournal(options: CallJournalOptions): CallJournal {
 
   const write = (line: Line): void => {
     try {
-      const text = `${JSON.stringify(line)}\n`
+      const text = `\n${JSON.stringify(line)}\n`
       writeSync(descriptor, text)
       bytes += text.length
       if (known.size === 0 && bytes > 65_536) empty()

@@ -65,7 +65,7 @@ export function createCallSettlements(options: CallSettlementsOptions): CallSett
       await write(settled)
       confirmation.add(settled)
     } catch (error) {
-      if (isDatabaseUnavailable(error) || !isLast) return false
+      if (!isLast || !isForGood(error)) return false
       options.onLost(error, settled)
       journal?.closed(settled.call.id)
     }
@@ -108,6 +108,16 @@ export function createCallSettlements(options: CallSettlementsOptions): CallSett
       await confirmation.stop()
     },
   }
+}
+
+/**
+ * Values that the database cannot take, keys that lead nowhere, a ledger that says no. Anything else, from a full disk to a
+ * standby that was just promoted, passes, and usage that was thrown away does not come back.
+ */
+function isForGood(error: unknown): boolean {
+  if (isDatabaseUnavailable(error)) return false
+  const { code } = error as { code?: unknown }
+  return typeof code !== 'string' || /^(22|23|42)/.test(code)
 }
 
 async function settleCalls(trx: Trx, settled: readonly SettledCall[]): Promise<void> {
