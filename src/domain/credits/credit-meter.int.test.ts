@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   callEnd,
@@ -135,6 +136,17 @@ describe('when credits run out', () => {
       head_sequence: 1,
     })
     expect(world.exhausted).toContain(organizationId)
+  })
+
+  it('an endless conversation is refused, and nobody is stopped for it who has credits for a usual one', async () => {
+    const rich = await world.organizationWith(1_000_000)
+    const poor = await world.organizationWith(30_000)
+    for (const organizationId of [rich, poor])
+      expect(
+        await world.meterOf().begin(world.newCall(organizationId, { inputTokensMax: 30_000_000 })),
+      ).toMatchObject({ admitted: false, code: 'credits_exhausted' })
+    expect(world.exhausted).not.toContain(rich)
+    expect(world.exhausted).toContain(poor)
   })
 
   it('calls at the same time share what there is, and one that gets nothing is asked to wait', async () => {
@@ -301,6 +313,39 @@ describe('a settlement', () => {
     await expect.poll(() => closed).toEqual([call.id])
     expect(await world.bookOf(organizationId)).toMatchObject({ spent: 1300, reserved: 0 })
     await meter.settlements.stop()
+  })
+
+  it('waits for a database that takes nothing for now, whatever it gives as the reason', async () => {
+    const organizationId = await world.organizationWith(10_000)
+    world.lost.length = 0
+    const owner = new pg.Client({ connectionString: world.database.adminUrl })
+    await owner.connect()
+    await owner.query(`create table why (code text);
+      create function refuse() returns trigger language plpgsql as $$ begin
+        if exists (select from why) then
+          raise exception using errcode = (select code from why), message = 'not now';
+        end if;
+        return new;
+      end $$;
+      grant select on why to public;
+      create trigger refuse before update on model_calls for each row execute function refuse()`)
+    // A full disk, a standby that was only just promoted, a deadlock, a statement that took too long, no memory.
+    for (const code of ['53100', '25006', '40P01', '57014', '53200']) {
+      await owner.query('insert into why values ($1)', [code])
+      const call = world.newCall(organizationId)
+      const meter = world.meterOf()
+      await (await world.begin(call, meter)).settle(callEnd)
+      expect(await world.rowOf(call.id), code).toMatchObject({ outcome: 'pending' })
+      await owner.query('delete from why')
+      await expect
+        .poll(async () => (await world.rowOf(call.id))?.outcome, { message: code })
+        .toBe('succeeded')
+      await meter.settlements.stop()
+    }
+    await owner.query('drop trigger refuse on model_calls')
+    await owner.end()
+    expect(world.lost).toEqual([])
+    expect(await world.bookOf(organizationId)).toMatchObject({ spent: 5 * 1300, reserved: 0 })
   })
 
   it('that the database refuses for good is told, and stops nobody', async () => {

@@ -98,8 +98,12 @@ async function admit(trx: Trx, waiting: Waiting[]): Promise<Holding[]> {
   return waiting.map((one) => ('free' in one ? { held: 0 } : (holdings.shift() as Holding)))
 }
 
+/** A conversation of a usual length. That one is longer is no reason to stop whoever else there are credits for. */
+const usualInputTokens = 64_000
+
 /** What a short answer to such a call takes at the cheapest model. */
-function leastOfAll({ models }: PriceList, call: ModelCall): number {
+function leastOfAll({ models }: PriceList, { inputTokensMax, outputTokensMax }: ModelCall): number {
+  const call = { inputTokensMax: Math.min(inputTokensMax, usualInputTokens), outputTokensMax }
   return Math.min(...Object.values(models).map((price) => boundsOf(price, call).least))
 }
 
