@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { assertPriced, boundsOfRequest, withinBounds } from './bounds.ts'
+import { boundsOfRequest, withinBounds } from './bounds.ts'
 import type { CatalogueModel } from './catalogue.ts'
 
 const model: CatalogueModel = {
@@ -34,7 +34,7 @@ describe('how much a request can use', () => {
       outputTokensMax: 300,
     })
     for (const n of [0, -1, 1.5, 1000, '2']) expect(() => bounds({ messages: [], n })).toThrow('"n"')
-    for (const max_tokens of [0, -5, Number.POSITIVE_INFINITY, 'x', 2.5])
+    for (const max_tokens of [0, -5, Number.POSITIVE_INFINITY, 'x', 2.5, Number.MAX_SAFE_INTEGER])
       expect(() => bounds({ messages: [], max_tokens })).toThrow('max_tokens')
   })
 
@@ -105,8 +105,7 @@ describe('how much a request can use', () => {
           { role: 'user', content: [{ type: 'document', source: { type: 'url', url: 'https://x' } }] },
         ],
       },
-      { input: 'x', tools: [{ type: 'mcp', server_url: 'https://x' }] },
-      { messages: [], mcp_servers: [{ url: 'https://x' }] },
+      { messages: [], input: [{ role: 'user', content: [{ type: 'input_file', file_id: 'file_1' }] }] },
     ])
       expect(bounds(body).inputTokensMax, JSON.stringify(body)).toBe(200_000)
     for (const body of [
@@ -120,23 +119,6 @@ describe('how much a request can use', () => {
       },
     ])
       expect(bounds(body).inputTokensMax, JSON.stringify(body)).toBeLessThan(2000)
-  })
-})
-
-describe('what has no price', () => {
-  it('is refused with the name of the tool', () => {
-    for (const type of [
-      'web_search',
-      'web_search_20250305',
-      'web_search_preview',
-      'code_interpreter',
-      'image_generation',
-      'code_execution_20250825',
-      'file_search',
-    ])
-      expect(() => assertPriced({ tools: [{ type }] })).toThrow(type)
-    expect(() => assertPriced({ messages: [], web_search_options: {} })).toThrow('web_search')
-    expect(() => assertPriced({ tools: [{ type: 'function', name: 'web_search' }] })).not.toThrow()
   })
 })
 
@@ -170,6 +152,34 @@ describe('what the provider is sent', () => {
   it('costs what the list says: nothing dearer is asked for', () => {
     expect(within({ service_tier: 'priority', speed: 'fast', inference_geo: 'us', user: 'x' }, 5)).toEqual({
       user: 'x',
+      max_tokens: 5,
+    })
+  })
+
+  it('is cached for five minutes, which is what the list has a price for, and otherwise as it was', () => {
+    const hour = { cache_control: { type: 'ephemeral', ttl: '1h' } }
+    const usual = { cache_control: { type: 'ephemeral' } }
+    const input = { cache_control: { ttl: 'the tool’s own' } }
+    const bodyOf = (mark: object) => ({
+      ...mark,
+      max_tokens: 5,
+      system: [{ type: 'text', text: 'x', ...mark }],
+      tools: [{ name: 'x', ...mark }],
+      messages: [
+        { role: 'user', content: 'x' },
+        {
+          role: 'user',
+          content: [
+            { type: 'tool_result', content: [{ type: 'text', text: 'x', ...mark }] },
+            { type: 'tool_use', input, ...mark },
+          ],
+        },
+      ],
+    })
+    const admitted = { answers: 1, outputTokensMax: 5 }
+    expect(withinBounds(bodyOf(hour), 'messages', model, admitted)).toEqual(bodyOf(usual))
+    expect(withinBounds({ system: 'x', max_tokens: 5 }, 'messages', model, admitted)).toEqual({
+      system: 'x',
       max_tokens: 5,
     })
   })

@@ -1,5 +1,6 @@
 import type { ModelProtocol } from '../domain/usage/meter.ts'
 import { invalid } from '../errors.ts'
+import { withUsualCaching } from './caching.ts'
 import type { CatalogueModel } from './catalogue.ts'
 
 type Json = Record<string, unknown>
@@ -29,7 +30,9 @@ const bytesPerToken = 4
  */
 export function boundsOfRequest(body: Json, bodyBytes: number, model: CatalogueModel): RequestBounds {
   const found = { imageBytes: 0, images: 0, unbounded: false }
-  search(body.messages ?? body.input, found, 0)
+  // Both, whichever of them this server reads.
+  search(body.messages, found, 0)
+  search(body.input, found, 0)
   search(body.system, found, 0)
   const textBytes = bodyBytes - found.imageBytes
   const inBody = textBytes + found.images * imageTokensMax + frameTokensMax
@@ -46,12 +49,15 @@ export function boundsOfRequest(body: Json, bodyBytes: number, model: CatalogueM
 /** Fields that name the most an answer may have, by what servers prefer. */
 const outputLimits = ['max_completion_tokens', 'max_output_tokens', 'max_tokens'] as const
 
+/** More than any model writes, and little enough that what it costs at any price is counted exactly. */
+const limitMax = 10_000_000
+
 function outputLimitOf(body: Json): number | undefined {
   for (const name of outputLimits) {
     const value = body[name]
     if (value === undefined || value === null) continue
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
-      throw invalid(name, `"${name}" has to be a whole number of tokens, 1 or more.`)
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1 || value > limitMax)
+      throw invalid(name, `"${name}" has to be a whole number of tokens, 1 to ${limitMax}.`)
     return value
   }
   return undefined
@@ -66,38 +72,9 @@ function answersOf({ n }: Json): number {
   return n
 }
 
-/** State at the provider, and tools that the provider runs: what they add to the input is not in the body. */
+/** State at the provider: what it adds to the input is not in the body. */
 function readsElsewhere(body: Json): boolean {
-  if (['previous_response_id', 'conversation', 'prompt', 'container'].some((name) => body[name] != null))
-    return true
-  return toolTypes(body).some((type) => !runByClient.test(type))
-}
-
-/** Types of tools that the client runs itself; without a type it does too. */
-const runByClient =
-  /^(function|custom|namespace|tool_search|local_shell|shell|apply_patch|computer.*|bash_\d+|text_editor_\d+|memory_\d+)$/
-
-function toolTypes({ tools, mcp_servers }: Json): string[] {
-  const types = (Array.isArray(tools) ? tools : []).map((tool) =>
-    typeof tool === 'object' && tool !== null ? ((tool as Json).type ?? 'function') : 'function',
-  )
-  if (Array.isArray(mcp_servers) && mcp_servers.length > 0) types.push('mcp')
-  return types.map(String)
-}
-
-/** What a provider charges for by the use or by the hour, and tells no tokens of. */
-const chargedApart = /^(web_search|image_generation|code_interpreter|code_execution|file_search)/
-
-/** Throws for what has no price here, so that nobody has it for nothing. */
-export function assertPriced(body: Json): void {
-  const type =
-    toolTypes(body).find((name) => chargedApart.test(name)) ??
-    (body.web_search_options == null ? undefined : 'web_search')
-  if (type !== undefined)
-    throw invalid(
-      'tools',
-      `The tool ${type.slice(0, 60)} runs at the provider, who charges for it apart from tokens, so it is not offered here. Use a tool of your own.`,
-    )
+  return ['previous_response_id', 'conversation', 'prompt', 'container'].some((name) => body[name] != null)
 }
 
 /**
@@ -111,6 +88,7 @@ export function withinBounds(
 ): Json {
   // Faster or dearer machines, and data kept in one region, for a surcharge.
   const { service_tier: _tier, speed: _speed, inference_geo: _geo, ...rest } = body
+  if (protocol === 'messages') Object.assign(rest, withUsualCaching(rest))
   const perAnswer = Math.max(1, Math.floor(outputTokensMax / answers))
   const limits = limitNames(rest, protocol, model)
   for (const name of limits) rest[name] = Math.min(perAnswer, numberOr(rest[name], perAnswer))

@@ -8,12 +8,13 @@ import {
   type ModelCallEnd,
   type ModelProtocol,
 } from '../domain/usage/meter.ts'
-import { invalid, ReefError } from '../errors.ts'
+import { ReefError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { assertPriced, boundsOfRequest, type RequestBounds, withinBounds } from './bounds.ts'
+import { boundsOfRequest, type RequestBounds, withinBounds } from './bounds.ts'
 import type { CatalogueModel } from './catalogue.ts'
 import { type Counted, usageOfAnswer } from './counted-usage.ts'
 import type { Drain } from './drain.ts'
+import { assertMeterable } from './meterable.ts'
 import type { Provider, ProviderAnswer } from './provider.ts'
 import { readBody, relayStream } from './relay.ts'
 import { errorBodyOfStatus } from './surface.ts'
@@ -59,10 +60,7 @@ const charactersPerToken = 4
 
 /** One model call from admission to settlement. It is settled exactly once, whatever happens. */
 export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): Promise<void> {
-  // An answer that comes later, out of sight, could not be metered.
-  if (exchange.body.background === true)
-    throw invalid('background', 'Background answers are not offered here. Leave "background" out.')
-  assertPriced(exchange.body)
+  assertMeterable(exchange.body, exchange.protocol)
   const bounds = boundsOfRequest(exchange.body, exchange.bodyBytes, exchange.model)
   const admitted = await admit(deps.meter, exchange, bounds)
   const controller = new AbortController()

@@ -28,6 +28,18 @@ it('counts what models write, in every protocol, at four characters a token', ()
   expect(tokensOf({ choices: [{ delta: { content: eight } }] })).toBeGreaterThanOrEqual(2)
 })
 
+it('counts the tool’s input beside an empty text, and nothing that is said under two names twice', () => {
+  const call = { function: { arguments: 'eight ch' } }
+  expect(tokensOf({ choices: [{ delta: { role: 'assistant', content: '', tool_calls: [call] } }] })).toBe(2)
+  expect(tokensOf({ choices: [{ delta: { reasoning: 'eight ch', reasoning_content: 'eight ch' } }] })).toBe(2)
+})
+
+it('takes a Chinese character for a token, and a Cyrillic one for most of one', () => {
+  expect(tokensOf({ choices: [{ delta: { content: '你好世界你好' } }] })).toBe(6)
+  expect(tokensOf({ choices: [{ delta: { content: 'привет' } }] })).toBe(4)
+  expect(tokensOf({ choices: [{ delta: { content: '好 and four' } }] })).toBe(4)
+})
+
 it('counts nothing twice, and nothing that nobody wrote', () => {
   expect(
     tokensOf(
