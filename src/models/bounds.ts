@@ -15,10 +15,12 @@ export interface RequestBounds {
   answers: number
   /** What the input probably is, for a call whose usage nobody tells. */
   inputTokensEstimate: number
+  /** Not all of the input is in the body. */
+  readsElsewhere: boolean
 }
 
 /** No provider makes more of one picture, however large. */
-const imageTokensMax = 10_000
+export const imageTokensMax = 10_000
 /** What providers put around the request: roles, and their own words on how to use tools. */
 const frameTokensMax = 1000
 const bytesPerToken = 4
@@ -29,21 +31,23 @@ const bytesPerToken = 4
  * can be anything up to what the model can read at once.
  */
 export function boundsOfRequest(body: Json, bodyBytes: number, model: CatalogueModel): RequestBounds {
-  const found = { imageBytes: 0, images: 0, unbounded: false }
-  // Both, whichever of them this server reads.
-  search(body.messages, found, 0)
-  search(body.input, found, 0)
-  search(body.system, found, 0)
-  const textBytes = bodyBytes - found.imageBytes
-  const inBody = textBytes + found.images * imageTokensMax + frameTokensMax
-  const unbounded = found.unbounded || readsElsewhere(body)
+  // Messages and input both, whichever of them this server reads.
+  const found = inspectContents([body.messages, body.input, body.system])
+  const inBody = tokensMaxOf(bodyBytes, found) + frameTokensMax
+  const elsewhere = found.unbounded || readsElsewhere(body)
   const answers = answersOf(body)
   return {
-    inputTokensMax: unbounded ? Math.max(inBody, model.contextTokensMax) : inBody,
+    inputTokensMax: elsewhere ? Math.max(inBody, model.contextTokensMax) : inBody,
     outputTokensMax: answers * (outputLimitOf(body) ?? model.outputTokensMax),
     answers,
-    inputTokensEstimate: Math.ceil(textBytes / bytesPerToken),
+    inputTokensEstimate: Math.ceil((bodyBytes - found.imageBytes) / bytesPerToken),
+    readsElsewhere: elsewhere,
   }
+}
+
+/** The most that so many bytes come to, with what was found in them. */
+export function tokensMaxOf(bytes: number, { images, imageBytes }: FoundContents): number {
+  return bytes - imageBytes + images * imageTokensMax
 }
 
 /** Fields that name the most an answer may have, by what servers prefer. */
@@ -124,9 +128,11 @@ function numberOr(value: unknown, otherwise: number): number {
   return typeof value === 'number' ? value : otherwise
 }
 
-interface Found {
+export interface FoundContents {
   imageBytes: number
   images: number
+  /** Of the pictures, those that only an address is there of. */
+  imagesByAddress: number
   unbounded: boolean
 }
 
@@ -134,7 +140,13 @@ interface Found {
 const depthMax = 8
 
 /** Looks through contents for what is not text. */
-function search(value: unknown, found: Found, depth: number): void {
+export function inspectContents(value: unknown): FoundContents {
+  const found = { imageBytes: 0, images: 0, imagesByAddress: 0, unbounded: false }
+  search(value, found, 0)
+  return found
+}
+
+function search(value: unknown, found: FoundContents, depth: number): void {
   if (depth > depthMax || typeof value !== 'object' || value === null) return
   if (Array.isArray(value)) {
     for (const item of value) search(item, found, depth + 1)
@@ -144,13 +156,18 @@ function search(value: unknown, found: Found, depth: number): void {
   switch (part.type) {
     case 'image_url':
     case 'input_image':
-    case 'image':
+    case 'image': {
+      const bytes = imageBytesOf(part)
       found.images += 1
-      found.imageBytes += imageBytesOf(part)
+      found.imageBytes += bytes
+      if (bytes === 0) found.imagesByAddress += 1
       return
+    }
     case 'document':
     case 'file':
     case 'input_file':
+    case 'video_url':
+    case 'audio_url':
     case 'container_upload':
     case 'item_reference':
       // Compressed or elsewhere: a small file can hold any amount of text.

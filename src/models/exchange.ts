@@ -10,13 +10,15 @@ import {
 } from '../domain/usage/meter.ts'
 import { ReefError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { boundsOfRequest, type RequestBounds, withinBounds } from './bounds.ts'
+import { type RequestBounds, withinBounds } from './bounds.ts'
+import { boundsOfCall } from './call-bounds.ts'
 import type { CatalogueModel } from './catalogue.ts'
 import { type Counted, usageOfAnswer } from './counted-usage.ts'
 import type { Drain } from './drain.ts'
 import { assertMeterable } from './meterable.ts'
 import type { Provider, ProviderAnswer } from './provider.ts'
 import { readBody, relayStream } from './relay.ts'
+import type { SeenPrompt, SeenPrompts } from './seen-prompts.ts'
 import { errorBodyOfStatus } from './surface.ts'
 import { codeOf, readAnswer } from './usage.ts'
 
@@ -24,6 +26,7 @@ export interface ExchangeDeps {
   meter: Meter
   clock: Clock
   drain: Drain
+  seenPrompts: SeenPrompts
 }
 
 /** Why the gateway itself ended a call: the reason of its signal, and the code in its record. */
@@ -46,6 +49,7 @@ type End = Omit<ModelCallEnd, 'firstByteAt' | 'finishedAt'>
 /** A call that has been admitted, and how it is stopped. */
 interface OpenExchange extends Exchange {
   bounds: RequestBounds
+  prompt: SeenPrompt | undefined
   /** What it may write, all answers together. */
   outputTokensMax: number
   signal: AbortSignal
@@ -61,7 +65,11 @@ const charactersPerToken = 4
 /** One model call from admission to settlement. It is settled exactly once, whatever happens. */
 export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): Promise<void> {
   assertMeterable(exchange.body, exchange.protocol)
-  const bounds = boundsOfRequest(exchange.body, exchange.bodyBytes, exchange.model)
+  const { bounds, prompt } = boundsOfCall(deps.seenPrompts, {
+    ...exchange,
+    organizationId: exchange.caller.organizationId,
+    variant: JSON.stringify(exchange.protocol === 'messages' ? anthropicHeaders(exchange.request) : {}),
+  })
   const admitted = await admit(deps.meter, exchange, bounds)
   const controller = new AbortController()
   const stop = (reason: StopReason): void => controller.abort(reason)
@@ -77,6 +85,7 @@ export async function handleModelCall(deps: ExchangeDeps, exchange: Exchange): P
   const open: OpenExchange = {
     ...exchange,
     bounds,
+    prompt,
     outputTokensMax: admitted.outputTokensMax,
     signal: controller.signal,
     onFirstByte: () => {
@@ -190,7 +199,20 @@ async function sendStream(open: OpenExchange, answer: ProviderAnswer): Promise<v
   if (cut) open.settle({ outcome: 'cancelled', httpStatus, errorCode: cutCode(open), ...counted })
   else if (errorCode)
     open.settle({ outcome: 'failed', httpStatus, errorCode, usage: reading.usage, estimated: false })
-  else open.settle({ outcome: 'succeeded', httpStatus, errorCode: null, ...counted })
+  else succeed(open, httpStatus, counted)
+}
+
+function succeed(open: OpenExchange, httpStatus: number, counted: Counted): void {
+  open.settle({ outcome: 'succeeded', httpStatus, errorCode: null, ...counted })
+  const inputTokens = counted.usage?.inputTokens ?? null
+  // What was sent was not quite what is known by this name: see `withinBounds`.
+  const changed = open.outputTokensMax < open.bounds.outputTokensMax && open.body.thinking != null
+  if (open.prompt === undefined || counted.estimated || inputTokens === null || changed) return
+  if (!open.prompt.learn(inputTokens))
+    open.request.log.warn(
+      { model: open.model.id, inputTokens, inputTokensMax: open.bounds.inputTokensMax },
+      'a provider reported more input than its earlier reports allow: they are not used for this model any more',
+    )
 }
 
 async function sendWhole(open: OpenExchange, answer: ProviderAnswer): Promise<void> {
@@ -215,7 +237,7 @@ async function sendWhole(open: OpenExchange, answer: ProviderAnswer): Promise<vo
   const httpStatus = answer.status
   if (errorCode === null) {
     const counted = usageOfAnswer(open, reading, Math.ceil(text.length / charactersPerToken))
-    open.settle({ outcome: 'succeeded', httpStatus, errorCode, ...counted })
+    succeed(open, httpStatus, counted)
   } else open.settle({ outcome: 'failed', httpStatus, errorCode, usage: reading.usage, estimated: false })
 }
 

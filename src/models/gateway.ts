@@ -11,6 +11,7 @@ import { type CatalogueModel, findModel, type ModelCatalogue } from './catalogue
 import { createDrain } from './drain.ts'
 import { handleModelCall } from './exchange.ts'
 import type { Provider } from './provider.ts'
+import { createSeenPrompts } from './seen-prompts.ts'
 import { errorBodyOf, type Surface } from './surface.ts'
 
 export interface ModelGatewayDeps {
@@ -46,6 +47,7 @@ const protocolPaths: Record<ModelProtocol, string> = {
  */
 export async function registerModelGateway(app: Server, deps: ModelGatewayDeps): Promise<void> {
   const drain = createDrain(app, deps.drainSeconds ?? 5)
+  const exchangeDeps = { meter: deps.meter, clock: deps.clock, drain, seenPrompts: createSeenPrompts() }
   await app.register(async (scope) => {
     // The gateway parses bodies itself: it passes on what it does not know, whatever the keys are called.
     scope.removeAllContentTypeParsers()
@@ -66,7 +68,7 @@ export async function registerModelGateway(app: Server, deps: ModelGatewayDeps):
         const bodyBytes = Buffer.isBuffer(request.body) ? request.body.length : 0
         const call = { request, reply, caller, model, provider, protocol, body, bodyBytes }
         drain.watch(reply)
-        await handleModelCall({ meter: deps.meter, clock: deps.clock, drain }, call)
+        await handleModelCall(exchangeDeps, call)
         return reply
       })
 

@@ -351,6 +351,34 @@ describe('at the edge of zero', () => {
     }
   })
 
+  it('a conversation goes on by what was reported of its beginning, and not by its bytes', async () => {
+    // Enough for the bytes of the first call, and for those of no other.
+    const granted = 8_200_000
+    const { organizationId, key } = await tenantWith(granted)
+    const tools = [{ type: 'function', function: { name: 'read', description: 'd'.repeat(20_000) } }]
+    const messages = [{ role: 'user', content: 'x'.repeat(5_000) }]
+    const next = () =>
+      fetch(`${gateways[0]?.url}${paths.chat_completions}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}` },
+        body: JSON.stringify({ model: 'openai/gpt-test', max_tokens: 100, tools, messages }),
+      })
+    let answer = await next()
+    let answered = 0
+    while (answer.status === 200) {
+      answered += 1
+      await answer.text()
+      await allSettled(organizationId)
+      messages.push({ role: 'assistant', content: 'Yes.' }, { role: 'user', content: 'And on.' })
+      answer = await next()
+    }
+    expect(answered).toBeGreaterThan(5)
+    expect(await answer.text()).toMatch(/this can cost [\d.]+ Reef credits, and [\d.]+ are left/)
+    // Of each call the provider reports some 5,200 tokens; at their dearest, and with the answer, they take so much.
+    expect((await bookOf(organizationId)).available).toBeLessThan(6_000 * 300 + 100 * 1_300)
+    await expectAgreement(organizationId, granted)
+  })
+
   it('without credits a call is refused in its client’s shape and nobody is called', async () => {
     const { organizationId, key } = await tenantWith(0)
     const seen = provider.seen.length
