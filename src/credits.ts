@@ -61,7 +61,7 @@ export async function openCredits(deps: CreditsDeps): Promise<Credits> {
     database,
     log,
     creditsUrl: `${deps.publicUrl}/credits`,
-    onExhausted: (organizationId, available) => runtime.hold(organizationId, available),
+    onExhausted: (organizationId, shortage) => runtime.hold(organizationId, shortage),
   })
   const { prices } = metering
   const runtime = openRuntime({ ...deps, prices, leaseSeconds: config.LEASE_SECONDS })

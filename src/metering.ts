@@ -6,6 +6,7 @@ import type { Authenticator } from './domain/accounts/principal.ts'
 import { createCallSettlements } from './domain/credits/call-settlements.ts'
 import { startCallSweep } from './domain/credits/call-sweep.ts'
 import { createCreditMeter } from './domain/credits/credit-meter.ts'
+import type { Shortage } from './domain/credits/holds.ts'
 import { createPrices, type PriceService } from './domain/credits/price-service.ts'
 import type { Operators } from './domain/operators/operators.ts'
 import type { Meter } from './domain/usage/meter.ts'
@@ -20,7 +21,7 @@ interface MeteringDeps {
   log: Logger
   /** Where people buy credits. */
   creditsUrl: string
-  onExhausted?: (organizationId: string, available: number) => void
+  onExhausted?: (organizationId: string, shortage: Shortage) => void
 }
 
 /** What things cost, and what model calls did cost. */

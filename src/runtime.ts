@@ -1,6 +1,6 @@
 import type { Database } from './db/database.ts'
 import type { Listener } from './db/listen.ts'
-import { holdForCredits } from './domain/credits/holds.ts'
+import { holdForCredits, type Shortage } from './domain/credits/holds.ts'
 import type { PriceService } from './domain/credits/price-service.ts'
 import { type RuntimeTimes, runtimeTimes } from './domain/credits/runtime-charge.ts'
 import { createLaunchCredits, type LaunchCredits } from './domain/credits/runtime-launch.ts'
@@ -10,8 +10,8 @@ import type { Logger } from './telemetry/log.ts'
 /** What runs is paid for: asked before it starts, charged while it runs, ended when the credits are. */
 export interface Runtime {
   launch: LaunchCredits
-  /** A model call found only so many credits: whatever runs for this organization is stopped. */
-  hold(organizationId: string, available: number): void
+  /** A model call found too few credits: whatever runs for this organization is stopped. */
+  hold(organizationId: string, shortage: Shortage): void
   /** `settle` brings an instance at once to what it should be now. */
   start(settle: (instanceId: string) => Promise<void>): void
   stop(): Promise<void>
@@ -30,9 +30,9 @@ export function openRuntime(deps: {
   let stop: (() => Promise<void>) | undefined
   const holding = new Map<string, Promise<void>>()
 
-  const holdNow = async (organizationId: string, available: number): Promise<void> => {
+  const holdNow = async (organizationId: string, shortage: Shortage): Promise<void> => {
     try {
-      const held = await database.asSystem((trx) => holdForCredits(trx, organizationId, available))
+      const held = await database.asSystem((trx) => holdForCredits(trx, organizationId, shortage))
       await Promise.all(held.map((id) => settleNow?.(id)))
     } catch (error) {
       log.warn(
@@ -46,9 +46,9 @@ export function openRuntime(deps: {
 
   return {
     launch: createLaunchCredits({ prices, times }),
-    hold: (organizationId, available) => {
+    hold: (organizationId, shortage) => {
       // A turn tries its model several times.
-      if (!holding.has(organizationId)) holding.set(organizationId, holdNow(organizationId, available))
+      if (!holding.has(organizationId)) holding.set(organizationId, holdNow(organizationId, shortage))
     },
     start: (settle) => {
       settleNow = settle

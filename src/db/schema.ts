@@ -267,6 +267,8 @@ export interface LastUpgrade {
 interface InstancesTable extends InstanceIdleColumns {
   /** Why it may not run though its owner wants it to. */
   credit_hold: 'credits' | 'budget' | null
+  /** What is said of it, where there is more to say than that. */
+  credit_hold_message: string | null
   id: string
   organization_id: string
   owner_user_id: string

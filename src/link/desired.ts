@@ -47,6 +47,7 @@ export interface DesiredFacts {
     ownerEmail: string | null
     hostnames: readonly string[]
     hold: CreditHold | null
+    holdMessage: string | null
   } | null
   /** Opened by `addSecrets`. */
   secrets?: readonly DeliveredSecret[]
@@ -73,13 +74,14 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
       'instances.id as instance_id',
       'instances.slug',
       'instances.credit_hold',
+      'instances.credit_hold_message as holdMessage',
       verifiedHostnamesOf,
       'members.email',
     ])
     .where('slots.id', 'in', slotIds)
     .execute()
   return new Map(
-    slots.map(({ instance_id: id, slug, email, hostnames, credit_hold: hold, ...slot }) => {
+    slots.map(({ instance_id: id, slug, email, hostnames, credit_hold: hold, holdMessage, ...slot }) => {
       const facts: DesiredFacts = {
         slotId: slot.id,
         wanted: slot.wanted,
@@ -87,7 +89,8 @@ export async function loadDesiredFacts(trx: Trx, slotIds: string[]): Promise<Map
         linkNodeId: slot.link_node_id,
         linkConnectedAt: slot.link_connected_at,
         restoreId: slot.restore_id,
-        instance: id !== null && slug !== null ? { id, slug, ownerEmail: email, hostnames, hold } : null,
+        instance:
+          id !== null && slug !== null ? { id, slug, ownerEmail: email, hostnames, hold, holdMessage } : null,
       }
       return [slot.id, facts]
     }),
@@ -110,6 +113,10 @@ export function digestOf(desired: Desired): string {
   return hash('sha256', JSON.stringify(desired), 'base64')
 }
 
+function noticeOf({ hold, holdMessage }: NonNullable<DesiredFacts['instance']>): string | null {
+  return hold && holdReason(hold, holdMessage).message
+}
+
 /** Pure, and equal facts give equal texts: whether something changed is seen by comparing the JSON. */
 export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired {
   const { primary, offered, warmup } = sources.models()
@@ -117,7 +124,7 @@ export function desiredOf(facts: DesiredFacts, sources: DesiredSources): Desired
     // A suspended machine is paused by its driver; its supervisor goes on where it was.
     run: isToRun(facts) ? 'run' : 'stop',
     graceSeconds: sources.graceSeconds,
-    notice: !isToRun(facts) && facts.instance?.hold ? holdReason(facts.instance.hold).message : null,
+    notice: !isToRun(facts) && facts.instance ? noticeOf(facts.instance) : null,
     restartGeneration: facts.restartGeneration,
     models: {
       baseUrl: sources.modelBaseUrl(),

@@ -112,7 +112,7 @@ const titles: Record<string, string> = {
   instance_waiting: 'Your OpenClaw waits for a machine',
   instance_asleep: 'Your OpenClaw sleeps',
   instance_failed: 'Your OpenClaw does not run',
-  credits_exhausted: 'Your credits are used up',
+  credits_exhausted: 'There are not enough credits',
   budget_exhausted: 'A budget is spent',
   instance_unreachable: 'Your OpenClaw does not answer',
 }

@@ -60,7 +60,7 @@ describe('an instance that nobody pays for', () => {
     expect(page.statusCode).toBe(402)
     expect(page.headers['content-type']).toContain('text/html')
     const text = (await page.toArray()).join('')
-    expect(text).toContain('Your credits are used up')
+    expect(text).toContain('There are not enough credits')
     expect(text).toContain('Buy credits')
     // Nothing passes by itself, so the page does not ask again and again.
     expect(text).not.toContain('http-equiv="refresh"')

@@ -1,4 +1,10 @@
 import type { Book } from '../../src/domain/credits/book.ts'
+import {
+  type Budget,
+  BudgetBook,
+  type BudgetCounter,
+  type BudgetEntry,
+} from '../../src/domain/credits/budget.ts'
 import type { RuntimeMeter } from '../../src/domain/credits/runtime-meter.ts'
 
 export const organizationId = '00000000-0000-7000-8000-000000000001'
@@ -17,6 +23,8 @@ export interface RuntimeHistory {
   writtenOff: number
   costOfOneSecond: number
   heldAtEnd: number
+  /** Null where nobody has set one. */
+  budget: { limit: number; spent: number; held: number } | null
 }
 
 export interface Machine {
@@ -24,6 +32,8 @@ export interface Machine {
   wanted: boolean
   asleep: boolean
   held: boolean
+  /** By a spent budget. */
+  isOverBudget: boolean
   phase: 'off' | 'booting' | 'serving' | 'ending' | 'suspended'
   /** When what is under way is over: a boot, or the turns of one that ends. */
   phaseUntil: number
@@ -58,6 +68,10 @@ export interface Store {
     holdInflow: number | null
   }
   book: Book
+  /** Until when budgets pay for each. */
+  budgetUntil: Map<string, number>
+  counters: BudgetCounter[]
+  entries: BudgetEntry[]
   rows: { id: string; state: string; start: number; end: number; ms: number; cost: number }[]
   /** Our own notes of each change of state, from which what slept and was stored is worked out once more. */
   notes: { id: string; state: string | null; at: number }[]
@@ -71,6 +85,7 @@ export function newMachine(index: number): Machine {
     wanted: true,
     asleep: false,
     held: false,
+    isOverBudget: false,
     phase: 'off',
     phaseUntil: 0,
     served: 0,
@@ -108,9 +123,45 @@ export function newStore(): Store {
       known: new Map(),
       reservations: new Map(),
     },
+    budgetUntil: new Map(),
+    counters: [],
+    entries: [],
     rows: [],
     notes: [],
     measured: new Map(),
+  }
+}
+
+export const budgetId = '00000000-0000-7000-8000-000000000003'
+
+/** What a month may cost in all. */
+export function newBudget(limit: number): Budget {
+  return {
+    id: budgetId,
+    organization_id: organizationId,
+    scope: 'organization',
+    subject_id: null,
+    period: 'month',
+    limit_amount: limit,
+    created_by: null,
+    created_at: new Date(0),
+    updated_at: new Date(0),
+  }
+}
+
+/** One transaction's view of the budget; `close` writes what it changed. */
+export function openBudget(store: Store, budget: Budget, now: number) {
+  const { counters, entries } = store
+  const book = new BudgetBook({ budgets: [budget], counters, entries, now: new Date(now) })
+  return {
+    book,
+    left: () => book.remainingOf(budget),
+    close: () => {
+      for (const counter of book.changedCounters) if (!counters.includes(counter)) counters.push(counter)
+      for (const entry of book.changedEntries) if (!entries.includes(entry)) entries.push(entry)
+      // Of what is over nothing is told again.
+      store.entries = entries.filter(({ spent }) => spent === null)
+    },
   }
 }
 
@@ -127,6 +178,9 @@ export function copyOf(store: Store): Store {
       known: new Map(),
       reservations: new Map(book.reservations),
     },
+    budgetUntil: new Map(store.budgetUntil),
+    counters: store.counters.map((counter) => ({ ...counter })),
+    entries: store.entries.map((entry) => ({ ...entry })),
     rows: [...store.rows],
     notes: [...store.notes],
     measured: new Map(store.measured),

@@ -1,7 +1,9 @@
 import { applyOperation } from '../../src/domain/credits/book.ts'
 import type { Operation } from '../../src/domain/credits/operation.ts'
 import { costOfRuntime } from '../../src/domain/credits/prices.ts'
+import { nextBudgetLook, shareBudgets } from '../../src/domain/credits/runtime-budgets.ts'
 import {
+  burnOfInstance,
   type ChargeDecision,
   costOfFirstWindow,
   decideCharge,
@@ -15,15 +17,16 @@ import {
   type RuntimeMeter,
   runtimeStateOf,
 } from '../../src/domain/credits/runtime-meter.ts'
-
 import {
   copyOf,
   generator,
   type Machine,
   type Message,
+  newBudget,
   newMachine,
   newStore,
   notedMs,
+  openBudget,
   organizationId,
   overlapsOf,
   type RuntimeHistory,
@@ -52,10 +55,22 @@ export function runtimeWorld(seed: number) {
   let events = 0
   let modelSpent = 0
   let grants = 0
+  /** From a minute of one instance to some hours of all. */
+  const budget = random() < 0.5 ? newBudget(between(60_000, 6_000_000)) : null
 
   const planeIsUp = () => now >= planeUpAt && now >= databaseUpAt
   const inflow = () => store.book.balances.granted
-  const coverMs = () => (store.window.coveredUntil === null ? null : store.window.coveredUntil - now)
+  const coverMs = ({ id }: Pick<Machine, 'id'>) => {
+    const ends = [store.window.coveredUntil, store.budgetUntil.get(id)].filter((end) => end != null)
+    return ends.length === 0 ? null : Math.min(...ends) - now
+  }
+  const spendingOf = (id: string, sequence: number) => ({
+    key: `runtime:${sequence}:${id}`,
+    organizationId,
+    userId: null,
+    instanceId: id,
+    agentId: null,
+  })
 
   /** One transaction; a kill before its end leaves nothing of it, one after its end only takes the answer away. */
   const commit = (work: (draft: Store) => void): boolean => {
@@ -84,6 +99,7 @@ export function runtimeWorld(seed: number) {
 
   const charge = (): void => {
     let decision: ChargeDecision | undefined
+    let over = new Set<string>()
     const done = commit((draft) => {
       const holds = machines.some((machine) => machine.held)
       const goesOn = machines.some((one) => !one.held && draft.meters.get(one.id)?.state !== 'stored')
@@ -98,15 +114,52 @@ export function runtimeWorld(seed: number) {
           held: draft.book.reservations.get(reservationId)?.held ?? 0,
           available: draft.book.balances.available,
           onHold: holds && !goesOn,
-          hasBudgets: false,
+          hasBudgets: budget !== null,
           now,
         },
         times,
       )
+      over = chargeBudget(draft, decision)
       write(draft, decision)
     })
     if (!done || !decision) return
     if (decision.exhausted) for (const machine of machines) machine.held = machine.held || machine.wanted
+    for (const machine of machines) machine.isOverBudget = machine.wanted && over.has(machine.id)
+    if (over.size > 0) events += 1
+  }
+
+  /** As `chargeBudgets` does. Answers whom it holds. */
+  const chargeBudget = (draft: Store, decision: ChargeDecision): Set<string> => {
+    if (!budget) return new Set()
+    const { sequence } = draft.window
+    const { book, left, close } = openBudget(draft, budget, now)
+    for (const { id } of machines) {
+      const lines = decision.lines.filter(({ instanceId }) => instanceId === id)
+      book.record({ ...spendingOf(id, sequence), amount: lines.reduce((sum, { cost }) => sum + cost, 0) })
+    }
+    const instances = machines.map((machine) => {
+      const { id, phase, held, isOverBudget } = machine
+      const starts = phase === 'booting'
+      const meter = decision.meters.get(id) as RuntimeMeter
+      const isUp = starts || meter.state === 'running' || meter.state === 'suspended'
+      const burn = burnOfInstance({ meter, price, starts }, times)
+      return { id, ownerUserId: id, burn, goesOn: isUp && !held && !isOverBudget && !decision.exhausted }
+    })
+    const shares = shareBudgets([{ scope: 'organization', subjectId: null, left: left() }], instances, times)
+    for (const [id, { amount, coverSeconds }] of shares) {
+      if (amount > 0) book.hold({ ...spendingOf(id, sequence + 1), amount, atLeast: 0 })
+      if (amount === 0) draft.budgetUntil.delete(id)
+      else draft.budgetUntil.set(id, Number.isFinite(coverSeconds) ? now + coverSeconds * 1000 : now)
+    }
+    const look = nextBudgetLook(shares, instances, now)
+    if (look !== null) decision.chargeAt = Math.min(decision.chargeAt ?? look, look)
+    close()
+    const first = costOfFirstWindow(price, times)
+    return new Set(
+      machines
+        .filter(({ id, isOverBudget }) => shares.get(id)?.isSpent || (isOverBudget && left() < first))
+        .map(({ id }) => id),
+    )
   }
 
   const write = (draft: Store, decision: ChargeDecision): void => {
@@ -167,7 +220,7 @@ export function runtimeWorld(seed: number) {
         const meter = countServed(meterIn(draft, machine), { run: machine.id, ms }, now)
         put(draft, machine, meter)
       })
-    const cover = coverMs()
+    const cover = coverMs(machine)
     const lease = cover !== null ? Math.min(900_000, Math.max(cover, 2.5 * heartbeatMs)) : 900_000
     machine.leaseUntil = now + lease
   }
@@ -192,7 +245,7 @@ export function runtimeWorld(seed: number) {
 
   /** The reconciler and the drivers, simplified: what is wanted is brought about, and what is noted. */
   const reconcile = (machine: Machine): void => {
-    const mayRun = machine.wanted && !machine.held
+    const mayRun = machine.wanted && !machine.held && !machine.isOverBudget
     if (!mayRun && ['booting', 'serving', 'suspended'].includes(machine.phase)) end(machine)
     if (mayRun && machine.phase === 'off' && !machine.asleep) {
       machine.phase = 'booting'
@@ -287,11 +340,11 @@ export function runtimeWorld(seed: number) {
 
   const happen = (machine: Machine): void => {
     if (chance(4)) {
-      machine.wanted = !machine.wanted && mayLaunch()
+      machine.wanted = !machine.wanted && mayLaunch(machine)
       // Whoever may start it need not wait.
-      if (machine.wanted) machine.held = false
+      if (machine.wanted) machine.held = machine.isOverBudget = false
     }
-    if (chance(6) && machine.wanted) machine.asleep = !machine.asleep || !mayLaunch()
+    if (chance(6) && machine.wanted) machine.asleep = !machine.asleep || !mayLaunch(machine)
     if (chance(2) && machine.phase === 'serving') {
       // kill -9 of the supervisor: what it had not kept is lost, and the machine boots again.
       machine.lossMax += machine.counted - machine.kept
@@ -301,9 +354,11 @@ export function runtimeWorld(seed: number) {
     }
   }
 
-  const mayLaunch = (): boolean => {
-    const cover = Math.max(times.firstSeconds, (coverMs() ?? 0) / 1000)
+  const mayLaunch = (machine: Machine): boolean => {
+    const cover = Math.max(times.firstSeconds, (coverMs(machine) ?? 0) / 1000)
     events += 1
+    const first = costOfFirstWindow(price, times)
+    if (budget && openBudget(store, budget, now).left() < first) return false
     return (
       store.book.balances.available >=
       costOfRuntime(price, 'running', Math.ceil((cover + times.drainSeconds) * 1000))
@@ -321,12 +376,18 @@ export function runtimeWorld(seed: number) {
 
   /** The rest of the credits goes to models, which leaves runtime with what it holds. */
   const spendOnModels = (): void => {
-    const amount = Math.floor(store.book.balances.available * random())
+    const left = budget ? Math.max(0, openBudget(store, budget, now).left()) : Number.POSITIVE_INFINITY
+    const amount = Math.floor(Math.min(store.book.balances.available, left) * random())
     if (amount === 0) return
     const key = `call:${events}:${now}`
     events += 1
     if (
-      commit((draft) =>
+      commit((draft) => {
+        if (budget) {
+          const { book, close } = openBudget(draft, budget, now)
+          book.record({ ...spendingOf('models', 0), key, amount })
+          close()
+        }
         post(draft, {
           organizationId,
           kind: 'settle',
@@ -334,8 +395,8 @@ export function runtimeWorld(seed: number) {
           reservationId: organizationId,
           amount,
           close: true,
-        }),
-      )
+        })
+      })
     )
       modelSpent += amount
   }
@@ -412,6 +473,11 @@ export function runtimeWorld(seed: number) {
       writtenOff: balances.written_off,
       costOfOneSecond: costOfRuntime(price, 'running', 1_000) * machines.length,
       heldAtEnd: store.book.reservations.get(reservationId)?.held ?? 0,
+      budget: budget && {
+        limit: budget.limit_amount,
+        spent: store.counters[0]?.spent ?? 0,
+        held: store.counters[0]?.reserved ?? 0,
+      },
     }
   }
 

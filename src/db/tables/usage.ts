@@ -36,6 +36,7 @@ export interface RuntimeMetersTable {
   unheard_ms: Generated<number>
   reported_at: Generated<Date>
   charged_until: Generated<Date>
+  budget_until: Generated<Date | null>
   updated_at: Generated<Date>
 }
 

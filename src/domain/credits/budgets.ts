@@ -44,7 +44,8 @@ export async function recordSpend(trx: Trx, actual: readonly ActualSpending[]): 
   await writeBook(trx, book)
 }
 
-export interface HeldBudget {
+/** A budget in its present period. */
+export interface BudgetState {
   budgetId: string
   scope: BudgetScope
   /** The member's, instance's or agent's id; null for the whole organization. */
@@ -53,41 +54,44 @@ export interface HeldBudget {
   limit: number
   spent: number
   reserved: number
+  /** What is held for something under way is not left. */
+  left: number
   /** When the next period begins. */
   until: Date
 }
 
-/**
- * The budgets of an organization of which less than `atLeast` is left, so that whom they concern may not run. What is held
- * for something under way is not left.
- */
-export async function findHeld(trx: Trx, organizationId: string, atLeast = 1): Promise<HeldBudget[]> {
+/** The budgets of an organization of which less than `atLeast` is left, so that whom they concern may not run. */
+export async function findHeld(trx: Trx, organizationId: string, atLeast = 1): Promise<BudgetState[]> {
+  return (await findBudgets(trx, organizationId)).filter(({ left }) => left < atLeast)
+}
+
+/** All budgets of an organization. */
+export async function findBudgets(trx: Trx, organizationId: string): Promise<BudgetState[]> {
   const { rows } = await sql<Budget & { now: Date }>`
     select *, now() as now from budgets where organization_id = ${organizationId} order by id`.execute(trx)
   if (rows.length === 0) return []
   const now = (rows[0] as { now: Date }).now
   const counters = await selectCounters(trx, rows, now, [])
   const book = new BudgetBook({ budgets: rows, counters, entries: [], now })
-  return rows
-    .filter((budget) => book.remainingOf(budget) < atLeast)
-    .map((budget) => {
-      const { spent, reserved, period_start } = book.counterOf(budget, now)
-      return {
-        budgetId: budget.id,
-        scope: budget.scope,
-        subjectId: budget.subject_id,
-        period: budget.period,
-        limit: budget.limit_amount,
-        spent,
-        reserved,
-        until: periodEnd(budget.period, period_start),
-      }
-    })
+  return rows.map((budget) => {
+    const { spent, reserved, period_start } = book.counterOf(budget, now)
+    return {
+      budgetId: budget.id,
+      scope: budget.scope,
+      subjectId: budget.subject_id,
+      period: budget.period,
+      limit: budget.limit_amount,
+      spent,
+      reserved,
+      left: book.remainingOf(budget),
+      until: periodEnd(budget.period, period_start),
+    }
+  })
 }
 
 /** Whether a held budget concerns an instance: its own, its owner's, or the whole organization's. */
 export function holdsInstance(
-  held: Pick<HeldBudget, 'scope' | 'subjectId'>,
+  held: Pick<BudgetState, 'scope' | 'subjectId'>,
   instance: { id: string; ownerUserId: string },
 ): boolean {
   switch (held.scope) {

@@ -8,6 +8,7 @@ import { boundsOf, costOfCall, outputTokensFor } from './call-cost.ts'
 import { type Holding, holdForCalls, type PricedCall } from './call-reservations.ts'
 import type { CallSettlements } from './call-settlements.ts'
 import { formatCredits } from './credit.ts'
+import type { Shortage } from './holds.ts'
 import type { PriceService } from './price-service.ts'
 import type { PriceList } from './prices.ts'
 
@@ -22,7 +23,7 @@ export interface CreditMeterOptions {
    * Told, after the fact, that an organization has used up its credits: what is left does not pay for such a call of any
    * model. Must not throw. Who has more than that can still choose another model.
    */
-  onExhausted?: (organizationId: string, available: number) => void
+  onExhausted?: (organizationId: string, shortage: Shortage) => void
 }
 
 type Waiting = { priced: PricedCall } | { free: ModelCall }
@@ -52,8 +53,9 @@ export function createCreditMeter(options: CreditMeterOptions): Meter {
     const priced = { call, priceVersion: version, bounds: boundsOf(price, call) }
     const holding = await hold({ priced })
     if ('refused' in holding) {
-      if (holding.refused === 'credits' && !holding.busy && holding.available < leastOfAll(list, call))
-        options.onExhausted?.(call.organizationId, holding.available)
+      const needed = leastOfAll(list, call)
+      if (holding.refused === 'credits' && !holding.busy && holding.available < needed)
+        options.onExhausted?.(call.organizationId, { available: holding.available, needed })
       return refusal(holding, priced, options.creditsUrl)
     }
     return {

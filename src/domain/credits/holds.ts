@@ -2,19 +2,25 @@ import { sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
 import { ReefError } from '../../errors.ts'
+import { formatCredits } from './credit.ts'
 import { chargeSoon } from './runtime-store.ts'
 
 /** Why an instance may not run though its owner wants it to. */
 export type CreditHold = 'credits' | 'budget'
 
+const howToGoOn =
+  'Nothing of it is lost. Buy credits on the page Credits, or ask the operator of this Reef for some; then it starts ' +
+  'again by itself.'
+
 /** What people are told of it, wherever they meet it: on the instance, at the proxy, when they start it. */
-export function holdReason(hold: CreditHold): { code: string; message: string } {
+export function holdReason(
+  hold: CreditHold,
+  message: string | null = null,
+): { code: string; message: string } {
   return hold === 'credits'
     ? {
         code: 'credits_exhausted',
-        message:
-          'The credits are used up, so it does not run. Nothing of it is lost. Buy credits on the page Credits, or ask ' +
-          'the operator of this Reef for some; then it starts again by itself.',
+        message: message ?? `There are not enough credits left, so it does not run. ${howToGoOn}`,
       }
     : {
         code: 'budget_exhausted',
@@ -34,25 +40,40 @@ export function holdError(hold: CreditHold): ReefError {
  */
 const inflow = sql<number>`books.granted + books.purchased - books.refunded - books.frozen`
 
+/** How much there was when it turned out not to suffice, and what the next call would have taken at least. */
+export interface Shortage {
+  available: number
+  needed: number
+}
+
 /**
  * Stops all instances of an organization for lack of credits, until more come in. Call it in a transaction of its own,
- * never after the ledger's books were locked in the same one. `available` is what there was when it turned out not to
- * suffice: should there be more by now, somebody has just brought some, and nothing is held.
+ * never after the ledger's books were locked in the same one. Should there be more by now than there was, somebody has
+ * just brought some, and nothing is held.
  */
 export async function holdForCredits(
   trx: Trx,
   organizationId: string,
-  available?: number,
+  shortage?: Shortage,
 ): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select id from instances where organization_id = ${organizationId} and status <> 'deleted'
     order by id for no key update`.execute(trx)
-  if (available !== undefined && (await hasMore(trx, organizationId, available))) return []
+  if (shortage && (await hasMore(trx, organizationId, shortage.available))) return []
   await waitForInflow(trx, organizationId)
   return hold(
     trx,
     rows.map(({ id }) => id),
     'credits',
+    shortage && shortageWords(shortage),
+  )
+}
+
+function shortageWords({ available, needed }: Shortage): string {
+  const left = available === 0 ? 'none' : formatCredits(available)
+  return (
+    `The next model call takes ${formatCredits(needed)} credits or more and ${left} are left, so it does not run. ` +
+    howToGoOn
   )
 }
 
@@ -87,29 +108,41 @@ async function hasMore(trx: Trx, organizationId: string, available: number): Pro
 }
 
 /** Of instances that the caller has locked. Answers those that were not held before. */
-export async function hold(trx: Trx, instanceIds: readonly string[], why: CreditHold): Promise<string[]> {
+export async function hold(
+  trx: Trx,
+  instanceIds: readonly string[],
+  why: CreditHold,
+  message: string | null = null,
+): Promise<string[]> {
   if (instanceIds.length === 0) return []
-  const { rows } = await sql<{ id: string }>`
-    update instances set credit_hold = ${why}, version = version + 1, updated_at = clock_timestamp(),
+  const { rows } = await sql<ChangedRow>`
+    update instances set credit_hold = ${why}, credit_hold_message = ${message}, version = version + 1, updated_at = clock_timestamp(),
       next_reconcile_at = clock_timestamp()
     where id = any(${[...instanceIds]}::uuid[]) and credit_hold is null and desired_state in ('running', 'suspended')
-    returning id`.execute(trx)
+    returning id, organization_id`.execute(trx)
   return told(trx, rows)
 }
 
 /** Of instances that the caller has locked. What a person stopped stays stopped, and what slept sleeps on. */
 export async function lift(trx: Trx, instanceIds: readonly string[], why: CreditHold): Promise<string[]> {
   if (instanceIds.length === 0) return []
-  const { rows } = await sql<{ id: string }>`
-    update instances set credit_hold = null, version = version + 1, updated_at = clock_timestamp(),
+  const { rows } = await sql<ChangedRow>`
+    update instances set credit_hold = null, credit_hold_message = null, version = version + 1, updated_at = clock_timestamp(),
       next_reconcile_at = clock_timestamp()
     where id = any(${[...instanceIds]}::uuid[]) and credit_hold = ${why}
-    returning id`.execute(trx)
+    returning id, organization_id`.execute(trx)
   return told(trx, rows)
 }
 
-async function told(trx: Trx, rows: readonly { id: string }[]): Promise<string[]> {
+interface ChangedRow {
+  id: string
+  organization_id: string
+}
+
+/** Dashboards show holds with the credits. */
+async function told(trx: Trx, rows: readonly ChangedRow[]): Promise<string[]> {
   for (const { id } of rows) await notify(trx, 'instance_changed', id)
+  for (const id of new Set(rows.map((row) => row.organization_id))) await notify(trx, 'credits_changed', id)
   return rows.map(({ id }) => id)
 }
 

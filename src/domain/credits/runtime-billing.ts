@@ -1,14 +1,13 @@
 import { sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
 import { newId } from '../../ids.ts'
-import { findHeld, type HeldBudget, recordSpend } from './budgets.ts'
 import { applyOperations } from './ledger-store.ts'
 import type { Operation } from './operation.ts'
 import type { PriceList } from './prices.ts'
+import { type BudgetHolds, chargeBudgets, earlier, noBudgets } from './runtime-budget-holds.ts'
 import { type ChargeDecision, type ChargeLine, decideCharge, type RuntimeTimes } from './runtime-charge.ts'
 import { applyHolds } from './runtime-holds.ts'
 import {
-  type ChargedInstance,
   findHeldFor,
   lockBook,
   lockBudgets,
@@ -18,7 +17,7 @@ import {
   type Window,
 } from './runtime-locks.ts'
 import { runtimePriceOf } from './runtime-price.ts'
-import { lockMeters, type MeterRow, meterOf, writeMeter } from './runtime-store.ts'
+import { lockMeters, meterOf, writeMeter } from './runtime-store.ts'
 
 interface Prices {
   version: number
@@ -76,11 +75,13 @@ export async function chargeRuntime(
   )
   const sequence = window.sequence + 1
   if (decision.lines.length > 0) await writeUsage(trx, { organizationId, prices, window, metered }, decision)
+  const budgets = hasBudgets
+    ? await chargeBudgets(trx, { organizationId, window, sequence, metered, decision, prices, times })
+    : noBudgets
   await post(trx, operationsOf(organizationId, window, sequence, decision))
-  for (const { instance, row } of metered) await writeMetered(trx, instance, row, decision, window.now)
-  const held = hasBudgets ? await findHeld(trx, organizationId) : []
-  const changed = await applyHolds(trx, { instances, window, book, decision, held, prices, times })
-  await writeWindow(trx, window, sequence, { decision, held, ...changed })
+  for (const one of metered) await writeMetered(trx, one, { decision, budgets, now: window.now })
+  const changed = await applyHolds(trx, { instances, window, book, decision, budgets, prices, times })
+  await writeWindow(trx, window, sequence, { decision, budgets, ...changed })
   return { changed: changed.instanceIds }
 }
 
@@ -129,19 +130,6 @@ async function writeUsage(trx: Trx, context: UsageContext, { lines }: ChargeDeci
       })),
     )
     .execute()
-  await recordSpend(
-    trx,
-    lines
-      .filter(({ cost }) => cost > 0)
-      .map((line) => ({
-        key: `runtime:${window.sequence + 1}:${line.instanceId}:${line.state}`,
-        organizationId,
-        userId: of(line).instance.owner_user_id,
-        instanceId: line.instanceId,
-        agentId: null,
-        amount: line.cost,
-      })),
-  )
 }
 
 /** The session that the time was part of: the newest. */
@@ -200,21 +188,18 @@ const reservationSeconds = 24 * 3600
 
 async function writeMetered(
   trx: Trx,
-  instance: ChargedInstance,
-  row: MeterRow,
-  decision: ChargeDecision,
-  now: Date,
+  { instance, row }: Metered,
+  { decision, budgets, now }: { decision: ChargeDecision; budgets: BudgetHolds; now: Date },
 ): Promise<void> {
   if (instance.status === 'deleted' && row.state === null) {
     await trx.deleteFrom('runtime_meters').where('instance_id', '=', instance.id).execute()
     return
   }
   const meter = decision.meters.get(instance.id)
-  if (meter) await writeMeter(trx, { id: instance.id, organizationId: instance.organization_id }, meter, now)
+  if (!meter) return
+  const charge = { chargedUntil: now, budgetUntil: budgets.coveredUntil(instance.id) }
+  await writeMeter(trx, { id: instance.id, organizationId: instance.organization_id }, meter, charge)
 }
-
-/** How soon those are looked at again that a budget holds, should its period be long. */
-const heldLookSeconds = 3600
 
 async function writeWindow(
   trx: Trx,
@@ -222,19 +207,16 @@ async function writeWindow(
   sequence: number,
   {
     decision,
-    held,
+    budgets,
     holdInflow,
-  }: { decision: ChargeDecision; held: readonly HeldBudget[]; holdInflow: number | null },
+  }: { decision: ChargeDecision; budgets: BudgetHolds; holdInflow: number | null },
 ): Promise<void> {
-  const now = window.now.getTime()
-  const times = held.map(({ until }) => Math.min(until.getTime(), now + heldLookSeconds * 1000))
-  if (decision.chargeAt !== null) times.push(decision.chargeAt)
   const at = (time: number | null) => (time === null ? null : new Date(time))
   await trx
     .updateTable('runtime_windows')
     .set({
       sequence,
-      charge_at: times.length === 0 ? null : new Date(Math.min(...times)),
+      charge_at: at(earlier(decision.chargeAt, budgets.chargeAt)),
       covered_until: at(decision.coveredUntil),
       hold_inflow: holdInflow,
       updated_at: sql<Date>`clock_timestamp()`,

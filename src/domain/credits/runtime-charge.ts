@@ -71,13 +71,13 @@ const heldPart = 0.1
 /** Holding a little too much is better than a transfer back at every turn. */
 const surplusFactor = 1.5
 /** A remainder that is shorter is not worth another look. */
-const coverSecondsMin = 0.25
+export const coverSecondsMin = 0.25
 /** What is only stored is charged a few times a day. */
 const storedSeconds = 6 * 3600
-/** A budget may be passed by what runs for this long. */
-const budgetSeconds = 60
+/** Where there are budgets, what was spent of them shows so soon, and people are told of it. */
+export const budgetSeconds = 60
 /** While instances end for lack of credits: how soon to look whether they have. */
-const endingSeconds = 5
+export const endingSeconds = 5
 
 /**
  * What an organization pays for the time that was measured since its last charge, and what is to be held for what
@@ -145,7 +145,7 @@ function waive(lines: ChargeLine[], { held, available }: ChargeFacts): ChargeLin
   return lines.map((line) => (line.state === 'stored' ? { ...line, cost: 0 } : line))
 }
 
-interface Burn {
+export interface Burn {
   /** Micro-credits per hour of everything that runs or sleeps with its memory. */
   perHour: number
   /** What ending all of that costs. */
@@ -160,18 +160,31 @@ interface Burn {
 
 function burnOf(instances: readonly MeteredInstance[], times: RuntimeTimes): Burn {
   const burn: Burn = { perHour: 0, drain: 0, pending: 0, runs: false }
-  for (const { meter, price, starts } of instances) {
-    const state = starts ? 'running' : meter.state
-    if (state === 'running' || state === 'suspended') {
-      burn.perHour += price[state]
-      // One that sleeps is woken to end.
-      burn.drain += costOfRuntime(price, 'running', times.drainSeconds * 1000)
-    }
-    const servedMsMax = (times.leaseSeconds + times.drainSeconds) * 1000
-    burn.pending += costOfRuntime(price, 'running', Math.min(unaccountedMs(meter), servedMsMax))
-    if (state === 'running') burn.runs = true
+  for (const instance of instances) {
+    const { perHour, drain, pending, runs } = burnOfInstance(instance, times)
+    burn.perHour += perHour
+    burn.drain += drain
+    burn.pending += pending
+    burn.runs ||= runs
   }
   return burn
+}
+
+/** Of one whose meter was brought up to now. */
+export function burnOfInstance(
+  { meter, price, starts }: Omit<MeteredInstance, 'instanceId'>,
+  times: RuntimeTimes,
+): Burn {
+  const state = starts ? 'running' : meter.state
+  const burns = state === 'running' || state === 'suspended'
+  const servedMsMax = (times.leaseSeconds + times.drainSeconds) * 1000
+  return {
+    perHour: burns ? price[state] : 0,
+    // One that sleeps is woken to end.
+    drain: burns ? costOfRuntime(price, 'running', times.drainSeconds * 1000) : 0,
+    pending: costOfRuntime(price, 'running', Math.min(unaccountedMs(meter), servedMsMax)),
+    runs: state === 'running',
+  }
 }
 
 function targetOf(total: number, burn: Burn, times: RuntimeTimes): number {
@@ -179,7 +192,8 @@ function targetOf(total: number, burn: Burn, times: RuntimeTimes): number {
   return Math.ceil((burn.perHour * ahead) / 3600) + burn.drain + burn.pending
 }
 
-function aheadSeconds(total: number, perHour: number, times: RuntimeTimes): number {
+/** How far ahead to hold, of so much that there is in all. */
+export function aheadSeconds(total: number, perHour: number, times: RuntimeTimes): number {
   if (perHour === 0) return 0
   const affordable = ((total * heldPart) / perHour) * 3600
   return Math.min(times.windowSeconds + times.leaseSeconds, Math.max(times.firstSeconds, affordable))

@@ -1,7 +1,7 @@
 import type { Trx } from '../../db/database.ts'
-import { type HeldBudget, holdsInstance } from './budgets.ts'
 import { hold, lift } from './holds.ts'
 import type { PriceList } from './prices.ts'
+import type { BudgetHolds } from './runtime-budget-holds.ts'
 import { type ChargeDecision, costOfFirstWindow, type RuntimeTimes } from './runtime-charge.ts'
 import type { BookFacts, ChargedInstance, Window } from './runtime-locks.ts'
 import { runtimePriceOf } from './runtime-price.ts'
@@ -11,7 +11,7 @@ interface HoldContext {
   window: Window
   book: BookFacts
   decision: ChargeDecision
-  held: readonly HeldBudget[]
+  budgets: BudgetHolds
   prices: { list: PriceList }
   times: RuntimeTimes
 }
@@ -21,7 +21,7 @@ export async function applyHolds(
   trx: Trx,
   context: HoldContext,
 ): Promise<{ instanceIds: string[]; holdInflow: number | null }> {
-  const { instances, window, book, decision, held } = context
+  const { instances, window, book, decision, budgets } = context
   const idsOf = (which: (instance: ChargedInstance) => boolean) => instances.filter(which).map(({ id }) => id)
   if (decision.exhausted) {
     const instanceIds = await hold(
@@ -43,17 +43,15 @@ export async function applyHolds(
     )
     holdInflow = null
   }
-  const isSpent = ({ id, owner_user_id }: ChargedInstance) =>
-    held.some((budget) => holdsInstance(budget, { id, ownerUserId: owner_user_id }))
   changed.push(
     ...(await lift(
       trx,
-      idsOf((one) => one.credit_hold === 'budget' && !isSpent(one)),
+      idsOf((one) => one.credit_hold === 'budget' && budgets.mayResume(one)),
       'budget',
     )),
     ...(await hold(
       trx,
-      idsOf((one) => one.status !== 'deleted' && isSpent(one)),
+      idsOf((one) => one.status !== 'deleted' && budgets.isSpent(one)),
       'budget',
     )),
   )

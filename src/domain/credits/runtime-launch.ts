@@ -38,7 +38,9 @@ export function createLaunchCredits(deps: {
       return async (trx, launcher) => {
         const price = runtimePriceOf(list, launcher.plan)
         if (price.running > 0) await requireAvailable(trx, launcher.organizationId, price, deps.times)
-        const held = await findHeld(trx, launcher.organizationId)
+        // As much as those that a budget holds need to go on.
+        const first = Math.max(1, costOfFirstWindow(price, deps.times))
+        const held = await findHeld(trx, launcher.organizationId, first)
         const own = { id: launcher.instanceId ?? '', ownerUserId: launcher.ownerUserId }
         if (held.some((budget) => holdsInstance(budget, own))) throw holdError('budget')
       }

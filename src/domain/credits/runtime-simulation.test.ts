@@ -28,5 +28,8 @@ describe('runtime and its billing', () => {
     }
     expect(end.writtenOff).toBeLessThanOrEqual(end.costOfOneSecond)
     expect(end.heldAtEnd).toBe(0)
+    if (!end.budget) return
+    expect(end.budget.spent - end.budget.limit).toBeLessThanOrEqual(end.costOfOneSecond)
+    expect(end.budget.held).toBe(0)
   })
 })

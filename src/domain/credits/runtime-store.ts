@@ -52,7 +52,7 @@ export async function writeMeter(
   trx: Trx,
   instance: { id: string; organizationId: string },
   meter: RuntimeMeter,
-  chargedUntil?: Date,
+  charge?: { chargedUntil: Date; budgetUntil: Date | null },
 ): Promise<void> {
   const columns = {
     state: meter.state,
@@ -66,7 +66,7 @@ export async function writeMeter(
     served_ms: meter.servedMs,
     supervisor_run: meter.run,
     updated_at: databaseMilliseconds,
-    ...(chargedUntil ? { charged_until: chargedUntil } : {}),
+    ...(charge ? { charged_until: charge.chargedUntil, budget_until: charge.budgetUntil } : {}),
   }
   await trx
     .insertInto('runtime_meters')
@@ -157,12 +157,13 @@ export async function chargeSoon(trx: Trx, organizationId: string, seconds: numb
 }
 
 /**
- * How long what is held pays for the instance that runs or boots on a slot, in seconds from now; null where nothing bounds it. For
- * the lease of its supervisor, so without any lock.
+ * How long what is held in the ledger and in budgets pays for the instance that runs or boots on a slot, in seconds from now;
+ * null where nothing bounds it. For the lease of its supervisor, so without any lock.
  */
 export async function findCoverSeconds(trx: Trx, slotId: string): Promise<number | null> {
   const { rows } = await sql<{ seconds: number | null }>`
-    select extract(epoch from windows.covered_until - clock_timestamp())::float8 as seconds
+    select extract(epoch from
+      least(windows.covered_until, meters.budget_until) - clock_timestamp())::float8 as seconds
     from slots join runtime_meters meters using (instance_id) join runtime_windows windows using (organization_id)
     where slots.id = ${slotId}`.execute(trx)
   return rows[0]?.seconds ?? null

@@ -146,9 +146,9 @@ describe('runtime', () => {
     await until(plane, person, ({ status }) => status === 'running')
     const { available } = await bookOf(person)
     await grant(person, 100)
-    expect(await database.asSystem((trx) => holdForCredits(trx, person.organizationId, available))).toEqual(
-      [],
-    )
+    expect(
+      await database.asSystem((trx) => holdForCredits(trx, person.organizationId, { available, needed: 1 })),
+    ).toEqual([])
   })
 
   it('leaves stopped what a person stopped, also when credits come', async () => {
@@ -282,6 +282,58 @@ describe('runtime', () => {
       await evaluateBudget(trx, one.organizationId, budgetId)
     })
     await until(plane, other, ({ status }) => status === 'running')
+  })
+
+  it('never passes a budget, and is not begun again by what its end gave back', async () => {
+    const plane = await start()
+    const person = await createPerson(database)
+    await grant(person, 1_000)
+    const limit = 6 * credit
+    const budgetId = newId()
+    await database.asSystem((trx) =>
+      trx
+        .insertInto('budgets')
+        .values({
+          id: budgetId,
+          organization_id: person.organizationId,
+          scope: 'organization',
+          subject_id: null,
+          period: 'month',
+          limit_amount: limit,
+          created_by: person.userId,
+        })
+        .execute(),
+    )
+    const counter = async () => {
+      const { rows } = await database.asSystem((trx) =>
+        sql<{ spent: number; reserved: number }>`
+          select spent, reserved from budget_counters where budget_id = ${budgetId}`.execute(trx),
+      )
+      return rows[0] ?? { spent: 0, reserved: 0 }
+    }
+    const { id } = await plane.service.provision(person, {})
+    await until(plane, person, ({ status }) => status === 'running')
+    await eventually(counter, ({ reserved }) => reserved > 0)
+    // What supervisors may count on is bounded by it too.
+    const { rows } = await database.asSystem((trx) =>
+      sql<{ seconds: number }>`select extract(epoch from budget_until - clock_timestamp())::float8 as seconds
+        from runtime_meters where instance_id = ${id}`.execute(trx),
+    )
+    expect(rows[0]?.seconds).toBeLessThan(6)
+    const stopped = await until(
+      plane,
+      person,
+      ({ status, reason }) => status === 'stopped' && reason?.code === 'budget_exhausted',
+    )
+    expect(stopped.desiredState).toBe('running')
+    // What was held for its end comes back, and is no reason to begin again.
+    const { spent } = await eventually(counter, ({ reserved }) => reserved === 0)
+    expect(spent).toBe((await usageOf(person)).cost)
+    expect(spent).toBeGreaterThan(limit / 2)
+    expect(spent).toBeLessThanOrEqual(limit + credit)
+    await database.asSystem((trx) => evaluateBudget(trx, person.organizationId, budgetId))
+    await expect(plane.service.start(person, id)).rejects.toMatchObject({ code: 'budget_exhausted' })
+    expect((await plane.service.getOwn(person)).status).toBe('stopped')
   })
 
   const twoMembers = async (plane: TestControlPlane): Promise<[Principal, Principal]> => {

@@ -56,4 +56,5 @@ export const wants = (desired_state: DesiredState, restart_generation = 0): Inst
   restart_generation,
   rung: 'active',
   credit_hold: null,
+  credit_hold_message: null,
 })

@@ -204,6 +204,7 @@ const anyWorld: fc.Arbitrary<World> = fc
       restart_generation: fc.integer({ min: 0, max: 3 }),
       rung: fc.constantFrom<Rung>('active', 'suspended', 'frozen', 'frozen_on_disk', 'stopped', 'archived'),
       credit_hold: fc.constantFrom('credits' as const, 'budget' as const, null, null, null, null),
+      credit_hold_message: fc.constant(null),
     }),
     slot: maybe(anySlot),
     machine: fc.constantFrom('none', 'booting', 'running', 'ended', 'suspended'),

@@ -9,7 +9,7 @@ import type { SlotFacts } from './slot-lifecycle.ts'
 export type InstanceRow = Selectable<Tables['instances']>
 export type InstanceFacts = Pick<
   InstanceRow,
-  'desired_state' | 'status' | 'restart_generation' | 'rung' | 'credit_hold'
+  'desired_state' | 'status' | 'restart_generation' | 'rung' | 'credit_hold' | 'credit_hold_message'
 >
 
 /**
@@ -54,7 +54,7 @@ export function decideInstance(instance: InstanceFacts, slot: SlotFacts | null):
 /** Nobody pays for it: it stops, whatever its owner wants and however it sleeps, and starts again once somebody does. */
 function decideHeld(instance: InstanceFacts, slot: SlotFacts | null): InstanceDecision | null {
   if (instance.credit_hold === null) return null
-  return { ...decideStopped(slot), reason: holdReason(instance.credit_hold) }
+  return { ...decideStopped(slot), reason: holdReason(instance.credit_hold, instance.credit_hold_message) }
 }
 
 /** Its owner wants it running, and the idle ladder has let it down this far until somebody needs it. */

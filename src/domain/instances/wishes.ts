@@ -74,7 +74,7 @@ export async function writeWish(trx: Trx, instance: InstanceRow, wish: Wish): Pr
       // Whatever a person does with it, they use it.
       ...(wish.rung ? {} : { last_active_at: sql<Date>`clock_timestamp()` }),
       // Whoever asked it to run was asked for credits before.
-      ...(isStart(wish) ? { credit_hold: null } : {}),
+      ...(isStart(wish) ? { credit_hold: null, credit_hold_message: null } : {}),
       ...statusOfWish(instance, wish),
       // Should this process end before it settles the instance, another one does.
       next_reconcile_at: sql<Date>`now()`,
