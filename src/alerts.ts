@@ -1,6 +1,7 @@
 import { createWebhookSender } from './adapters/webhook/sender.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/database.ts'
+import type { Listener } from './db/listen.ts'
 import type { Authenticator } from './domain/accounts/principal.ts'
 import { createAlertService } from './domain/credits/alert-service.ts'
 import { createAlertWorker } from './domain/credits/alert-worker.ts'
@@ -18,6 +19,7 @@ export interface AlertsOptions {
   config: Config
   secret: RootSecret
   database: Database
+  listener: Listener
   publicUrl: string
   log: Logger
 }
@@ -34,12 +36,13 @@ export interface Alerts {
 }
 
 export async function openAlerts(options: AlertsOptions): Promise<Alerts> {
-  const { config, secret, database, publicUrl, log } = options
+  const { config, secret, database, listener, publicUrl, log } = options
   const mailer = await openMailer(config)
   const trials = createTrials({ database, secret, credits: config.REEF_TRIAL_CREDITS })
   const webhooks = createWebhookSender({ privateAllowed: config.REEF_WEBHOOK_PRIVATE_NETWORKS })
   const worker = createAlertWorker({
     database,
+    listener,
     secret,
     mailer,
     webhooks,

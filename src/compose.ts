@@ -231,7 +231,7 @@ async function openCore(options: ComposeOptions): Promise<Core> {
       proxyPublicUrl: urls.proxy,
     }),
     access: await openAccess({ ...options, urls, clock }),
-    alerts: await openAlerts({ config, secret, database, log, publicUrl: urls.public }),
+    alerts: await openAlerts({ config, secret, database, listener, log, publicUrl: urls.public }),
     credits,
     originOf,
   }

@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts'
+import type { Listener } from '../../db/listen.ts'
 import { type AlertDeliveriesDeps, sendDueAlerts } from './alert-deliveries.ts'
 import { watchBalances } from './balance-watch.ts'
 import { sweepBudgets } from './budgets.ts'
@@ -6,6 +7,7 @@ import type { Trials } from './trial.ts'
 
 export interface AlertWorkerDeps extends AlertDeliveriesDeps {
   database: Database
+  listener: Listener
   trials: Pick<Trials, 'sweep'>
   onError: (error: unknown, what: string) => void
 }
@@ -24,8 +26,33 @@ export function createAlertWorker(deps: AlertWorkerDeps): { start(): Promise<voi
   const sendAll = async (): Promise<void> => {
     while (!stopped && (await sendDueAlerts(deps)) > 0);
   }
+  /** Organizations whose credits came or went: nobody is told for half a minute more of what is over. */
+  const changed = new Set<string>()
+  let looking: Promise<void> | undefined
+  const lookAtChanged = async (): Promise<void> => {
+    for (const organizationId of changed) {
+      changed.delete(organizationId)
+      await watchBalances(database, organizationId).catch((error) => onError(error, 'balances'))
+    }
+    looking = undefined
+  }
   return {
     start: async () => {
+      const unsubscribe = deps.listener.subscribe('credits_changed', {
+        onHint: (organizationId) => {
+          changed.add(organizationId)
+          looking ??= lookAtChanged()
+        },
+        // The next watch sees what was missed.
+        onReconnect: () => undefined,
+      })
+      loops.push({
+        stop: async () => {
+          unsubscribe()
+          changed.clear()
+          await unlessLate(looking)
+        },
+      })
       // Before anything is stopped for want of credits that it is only about to get.
       await deps.trials.sweep().catch((error) => onError(error, 'trial credits'))
       loops.push(
@@ -74,8 +101,12 @@ function repeat(
   return {
     stop: async () => {
       clearInterval(timer)
-      const patience = new Promise((resolve) => setTimeout(resolve, stopMilliseconds).unref())
-      await Promise.race([running, patience])
+      await unlessLate(running)
     },
   }
+}
+
+async function unlessLate(work: Promise<unknown> | undefined): Promise<void> {
+  const patience = new Promise((resolve) => setTimeout(resolve, stopMilliseconds).unref())
+  await Promise.race([work, patience])
 }

@@ -46,9 +46,14 @@ export async function raiseAlert(trx: Trx, alert: NewAlert): Promise<boolean> {
   return true
 }
 
-/** What was told of is over: it is no longer shown, and is told again when it comes back. */
-export async function clearAlert(trx: Trx, key: string): Promise<void> {
-  await trx.updateTable('alerts').set({ key: null, cleared_at: new Date() }).where('key', '=', key).execute()
+/** What was told of is over: it is no longer shown, and is told again when it comes back. Answers whether it was told. */
+export async function clearAlert(trx: Trx, key: string): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('alerts')
+    .set({ key: null, cleared_at: new Date() })
+    .where('key', '=', key)
+    .executeTakeFirst()
+  return numUpdatedRows > 0
 }
 
 async function orderDeliveries(trx: Trx, alertId: string, alert: NewAlert): Promise<void> {

@@ -5,15 +5,18 @@ import type { AddressInfo } from 'node:net'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { eventually } from '../../../test/support/eventually.ts'
 import { startMailServer, type TestMailServer } from '../../../test/support/mail-server.ts'
 import { insertInstance, insertOrganization, insertUser } from '../../../test/support/rows.ts'
 import { testSecret } from '../../../test/support/secret.ts'
 import { openSmtpMailer } from '../../adapters/smtp/mailer.ts'
 import { createWebhookSender } from '../../adapters/webhook/sender.ts'
+import { openListener } from '../../db/listen.ts'
 import type { Principal } from '../../domain/accounts/principal.ts'
 import { scopes } from '../../domain/accounts/principal.ts'
 import { type AlertDeliveriesDeps, sendDueAlerts } from '../../domain/credits/alert-deliveries.ts'
 import { type AlertService, createAlertService } from '../../domain/credits/alert-service.ts'
+import { createAlertWorker } from '../../domain/credits/alert-worker.ts'
 import { clearAlert, type NewAlert, raiseAlert } from '../../domain/credits/alerts.ts'
 import { watchBalances } from '../../domain/credits/balance-watch.ts'
 import { applyOperations } from '../../domain/credits/ledger-store.ts'
@@ -265,11 +268,50 @@ describe('balances', () => {
     expect([await kinds(), await kinds()]).toEqual([['balance_low'], ['balance_low']])
     await post('refund', 40_000_000)
     expect(await kinds()).toEqual(['credits_exhausted', 'balance_low'])
-    await post('grant', 55_000_000)
-    // Above the threshold, but not by so much that it would not come back at once.
-    expect(await kinds()).toEqual(['balance_low'])
     await post('grant', 100_000_000)
     expect(await kinds()).toEqual([])
+  })
+
+  it('are no longer said to be low once credits came in, and said anew when those are few too', async () => {
+    await post('grant', 5_000_000)
+    expect(await kinds()).toEqual(['balance_low'])
+    await post('grant', 20_000_000)
+    expect(await kinds()).toEqual(['balance_low'])
+    const [told] = await alerts.list(owner)
+    expect(told?.message).toContain('25 credits are left')
+    await post('grant', 30_000_000)
+    // Above the threshold, but not by so much that it would not come back at once.
+    expect(await kinds()).toEqual([])
+    await post('refund', 6_000_000)
+    expect(await kinds()).toEqual(['balance_low'])
+    await post('refund', 1_000_000)
+    expect(await kinds()).toEqual(['balance_low'])
+  })
+
+  it('are looked at as soon as credits come, and hint those who show them', async () => {
+    const listener = openListener({ url: database.loginUrl })
+    const hints: string[] = []
+    listener.subscribe('credits_changed', { onHint: (id) => hints.push(id), onReconnect: () => undefined })
+    const errors: unknown[] = []
+    const worker = createAlertWorker({
+      ...deps,
+      listener,
+      trials: { sweep: async () => 0 },
+      onError: (error) => errors.push(error),
+    })
+    await post('grant', 5_000_000)
+    await worker.start()
+    await eventually(async () => expect(await alerts.list(owner)).toHaveLength(1))
+    await eventually(() => expect(hints).toContain(organizationId))
+    hints.length = 0
+    await post('grant', 500_000_000)
+    // Long before the next watch.
+    await eventually(async () => expect(await alerts.list(owner)).toEqual([]))
+    // Of the credits, and of the alert that is over.
+    await eventually(() => expect(hints).toEqual([organizationId, organizationId]))
+    await worker.stop()
+    await listener.close()
+    expect(errors).toEqual([])
   })
 
   it('count as used up when something had to stop, though a little is left', async () => {
