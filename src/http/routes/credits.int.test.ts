@@ -74,6 +74,8 @@ describe('an operator’s grant', () => {
     [{ to: 'x', credits: 0.0000001 }, 'credits'],
     [{ to: 'x', credits: 100_000_001 }, 'credits'],
     [{ to: 'x', credits: 1, idempotencyKey: 'ä' }, 'idempotencyKey'],
+    [{ to: 'x\u0000', credits: 1 }, 'to'],
+    [{ to: 'x', credits: 1, note: 'a\u0000b' }, 'note'],
   ])('of %j is refused', async (body, field) => {
     expect(await refusal(operator, 'POST', grants, body)).toMatchObject({ status: 400, field })
   })
@@ -108,12 +110,18 @@ describe('the statement', () => {
     expect(lines).toHaveLength(entries.length + 1)
   })
 
-  it.each(['kind=gift', 'from=yesterday', 'limit=0', 'limit=1000', 'cursor=x', 'search=', 'wrong=1'])(
-    'refuses ?%s',
-    async (query) => {
-      expect(await refusal(person, 'GET', `/api/credits/ledger?${query}`)).toMatchObject({ status: 400 })
-    },
-  )
+  it.each([
+    'kind=gift',
+    'from=yesterday',
+    'limit=0',
+    'limit=1000',
+    'cursor=x',
+    'search=',
+    'search=a%00b',
+    'wrong=1',
+  ])('refuses ?%s', async (query) => {
+    expect(await refusal(person, 'GET', `/api/credits/ledger?${query}`)).toMatchObject({ status: 400 })
+  })
 
   it('is closed to keys without the scope', async () => {
     const key = async (scopes: string[]) =>

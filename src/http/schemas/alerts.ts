@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { idSchema, timeSchema } from './common.ts'
+import { idSchema, textSchema, timeSchema } from './common.ts'
 
 export const alertSchema = z
   .object({
@@ -49,7 +49,7 @@ export const savedAlertWebhookSchema = z.object({
 })
 
 export const alertWebhookBodySchema = z.strictObject({
-  url: z.string().min(1).max(2000).describe('https:// and a public host.'),
+  url: textSchema.min(1).max(2000).describe('https:// and a public host.'),
   rotateSecret: z
     .boolean()
     .default(false)

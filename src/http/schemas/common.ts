@@ -11,6 +11,10 @@ export const nameSchema = z
   .min(1, 'needs at least one character')
   .max(100, 'may have at most 100 characters')
   .regex(/^\P{Cc}*$/u, 'may not contain control characters')
+/** Words of people, which may have lines. PostgreSQL stores no NUL. */
+export const textSchema = z
+  .string()
+  .refine((text) => !text.includes('\0'), 'may not contain the character NUL')
 /** For answers with nothing to say. */
 export const emptySchema = z.object({})
 

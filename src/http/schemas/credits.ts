@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { entryKinds } from '../../domain/credits/entry.ts'
-import { idSchema, timeSchema } from './common.ts'
+import { idSchema, textSchema, timeSchema } from './common.ts'
 
 /** Amounts are whole micro-credits: 1,000,000 are one credit. */
 export const microsSchema = z.number().int()
@@ -67,7 +67,7 @@ const momentSchema = z
   .transform((text) => new Date(text))
 
 export const statementQuerySchema = z.strictObject({
-  search: z.string().trim().min(1).max(200).optional().describe('Text in note, reference or key.'),
+  search: textSchema.trim().min(1).max(200).optional().describe('Text in note, reference or key.'),
   kind: z.enum(entryKinds).optional(),
   from: momentSchema.optional().describe('A day or a time, UTC.'),
   to: momentSchema.optional().describe('A day or a time, UTC; not included.'),
@@ -83,8 +83,7 @@ export const entriesQuerySchema = statementQuerySchema.extend({
 })
 
 export const grantBodySchema = z.strictObject({
-  to: z
-    .string()
+  to: textSchema
     .trim()
     .min(1)
     .max(254)
@@ -94,7 +93,7 @@ export const grantBodySchema = z.strictObject({
     .positive('must be more than 0')
     .max(100_000_000, 'may be at most 100,000,000')
     .describe('At most six decimals.'),
-  note: z.string().trim().max(500).optional().describe('Shown in the organization’s statement.'),
+  note: textSchema.trim().max(500).optional().describe('Shown in the organization’s statement.'),
   idempotencyKey: z
     .string()
     .regex(/^[A-Za-z0-9_.:-]{1,100}$/, 'takes 1 to 100 letters, digits, _ . : -')

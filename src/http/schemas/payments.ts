@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { idSchema, timeSchema } from './common.ts'
+import { idSchema, textSchema, timeSchema } from './common.ts'
 
 const cents = z.number().int().describe('Hundredths of the currency.')
 const micros = z.number().int().describe('Micro-credits; a credit is a million of them.')
@@ -91,7 +91,7 @@ export const refundBodySchema = z.strictObject({
     .optional()
     .describe('Default: as much as unused credits stand for; with `force` all.'),
   force: z.boolean().default(false).describe('Also what was used already; that is written off.'),
-  reason: z.string().trim().max(500).optional().describe('For the statement.'),
+  reason: textSchema.trim().max(500).optional().describe('For the statement.'),
   idempotencyKey: idSchema
     .optional()
     .describe('A UUID. With the same one the money goes back once, however often it is sent.'),
@@ -99,8 +99,7 @@ export const refundBodySchema = z.strictObject({
 
 export const adminPaymentsQuerySchema = z.strictObject({
   organizationId: idSchema.optional(),
-  search: z
-    .string()
+  search: textSchema
     .trim()
     .max(200)
     .optional()
