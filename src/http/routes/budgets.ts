@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Authenticator } from '../../domain/accounts/principal.ts'
 import type { BudgetService, BudgetView } from '../../domain/credits/budget-service.ts'
+import { createLimiter } from '../limiter.ts'
 import {
   budgetLimitBodySchema,
   budgetSchema,
@@ -17,11 +18,18 @@ export interface BudgetRouteDeps {
 }
 
 const path = '/api/credits/budgets'
+/** Each makes whoever spends wait while it adds up what was spent, other organizations too. */
+const changesPerMinuteMax = 60
 
 export function registerBudgetRoutes(app: Server, { authenticator, budgets }: BudgetRouteDeps): void {
   const onRequest = requirePrincipal(authenticator)
   const shared = { tags: ['credits'], security: bearerSecurity }
   const params = z.strictObject({ budgetId: idSchema })
+  const limitChanges = createLimiter({
+    timesMax: changesPerMinuteMax,
+    seconds: 60,
+    message: 'Budgets were changed too often within a minute. Wait a moment.',
+  })
 
   app.get(
     path,
@@ -45,10 +53,11 @@ export function registerBudgetRoutes(app: Server, { authenticator, budgets }: Bu
         summary:
           'Limit what the organization, a member, an instance or an agent may spend in a day or a month',
         body: newBudgetBodySchema,
-        response: { 201: budgetSchema, ...errorResponses(400, 401, 404, 409) },
+        response: { 201: budgetSchema, ...errorResponses(400, 401, 404, 409, 429) },
       },
     },
     async ({ principal, body }, reply) => {
+      await limitChanges(principal.organizationId)
       const { limitMicros: limit, ...input } = body
       return reply.status(201).send(budgetBody(await budgets.create(principal, { ...input, limit })))
     },
@@ -63,11 +72,13 @@ export function registerBudgetRoutes(app: Server, { authenticator, budgets }: Bu
         summary: 'Change a budget’s limit; what it held back goes on if there is room again',
         params,
         body: budgetLimitBodySchema,
-        response: { 200: budgetSchema, ...errorResponses(400, 401, 404) },
+        response: { 200: budgetSchema, ...errorResponses(400, 401, 404, 429) },
       },
     },
-    async ({ principal, params, body }) =>
-      budgetBody(await budgets.setLimit(principal, params.budgetId, body.limitMicros)),
+    async ({ principal, params, body }) => {
+      await limitChanges(principal.organizationId)
+      return budgetBody(await budgets.setLimit(principal, params.budgetId, body.limitMicros))
+    },
   )
 
   app.delete(
@@ -78,10 +89,11 @@ export function registerBudgetRoutes(app: Server, { authenticator, budgets }: Bu
         ...shared,
         summary: 'Delete a budget',
         params,
-        response: { 200: emptySchema, ...errorResponses(400, 401, 404) },
+        response: { 200: emptySchema, ...errorResponses(400, 401, 404, 429) },
       },
     },
     async ({ principal, params }) => {
+      await limitChanges(principal.organizationId)
       await budgets.remove(principal, params.budgetId)
       return {}
     },

@@ -133,6 +133,23 @@ describe('the statement', () => {
   })
 })
 
+describe('what takes the database long', () => {
+  it.each([
+    ['GET', '/api/credits/ledger.csv', 20],
+    ['GET', '/api/credits/ledger?search=x', 240],
+    ['GET', '/api/usage', 240],
+    ['DELETE', '/api/credits/budgets/0199c0de-0000-7000-8000-000000000000', 60],
+  ])('%s %s cannot be asked for without end, and says when it can again', async (method, path, timesMax) => {
+    const greedy = await app.person(`greedy${timesMax}${method}${path.length}@example.com`)
+    const ask = () => greedy.raw(method, path)
+    for (let times = 0; times < timesMax; times++) expect((await ask()).status).not.toBe(429)
+    const refused = await ask()
+    expect(refused.status).toBe(429)
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect((await person.raw(method, path)).status).not.toBe(429)
+  })
+})
+
 describe('verification', () => {
   it('answers operators that all is well', async () => {
     const report = await operator.call<Report>('POST', '/api/admin/ledger/verify')

@@ -5,6 +5,7 @@ import { decimalCredits } from '../../domain/credits/credit.ts'
 import type { Entry } from '../../domain/credits/entry.ts'
 import type { StatementFilter, Statements } from '../../domain/credits/statement.ts'
 import { type Cell, csvStream } from '../csv.ts'
+import { createLimiter } from '../limiter.ts'
 import {
   creditsSchema,
   entriesQuerySchema,
@@ -22,10 +23,25 @@ export interface CreditRouteDeps {
   paymentsPossible(): boolean
 }
 
+/** A search reads an organization's whole chain. */
+const pagesPerMinuteMax = 240
+/** As does an export, and writes it all out. */
+const exportsPerMinuteMax = 20
+
 /** What an organization has, and what happened to it. */
 export function registerCreditRoutes(app: Server, deps: CreditRouteDeps): void {
   const onRequest = requirePrincipal(deps.authenticator)
   const shared = { tags: ['credits'], security: bearerSecurity }
+  const limitPages = createLimiter({
+    timesMax: pagesPerMinuteMax,
+    seconds: 60,
+    message: 'The statement was asked for too often within a minute. Take it as CSV, or wait a moment.',
+  })
+  const limitExports = createLimiter({
+    timesMax: exportsPerMinuteMax,
+    seconds: 60,
+    message: 'The statement was exported too often within a minute. Wait a moment.',
+  })
 
   app.get(
     '/api/credits',
@@ -48,10 +64,11 @@ export function registerCreditRoutes(app: Server, deps: CreditRouteDeps): void {
         ...shared,
         summary: 'Statement of the organization’s credits, the newest first; for owners and admins',
         querystring: entriesQuerySchema,
-        response: { 200: entriesSchema, ...errorResponses(400, 401, 404) },
+        response: { 200: entriesSchema, ...errorResponses(400, 401, 404, 429) },
       },
     },
     async ({ principal, query: { cursor, limit, ...filter } }) => {
+      await limitPages(principal.userId)
       const page = await deps.statements.page(principal, filterOf(filter), { cursor, limit })
       return { entries: page.entries.map(entryBody), cursor: page.cursor }
     },
@@ -68,11 +85,12 @@ export function registerCreditRoutes(app: Server, deps: CreditRouteDeps): void {
         querystring: statementQuerySchema,
         response: {
           200: z.string().describe('CSV with a header row, times in ISO 8601 and amounts in credits.'),
-          ...errorResponses(400, 401, 404),
+          ...errorResponses(400, 401, 404, 429),
         },
       },
     },
     async ({ principal, query }, reply) => {
+      await limitExports(principal.userId)
       const entries = await deps.statements.all(principal, filterOf(query))
       reply.type('text/csv; charset=utf-8')
       reply.header('content-disposition', 'attachment; filename="reef-credits.csv"')

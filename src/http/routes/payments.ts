@@ -1,8 +1,7 @@
-import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { z } from 'zod'
 import type { Authenticator } from '../../domain/accounts/principal.ts'
 import type { PaymentService } from '../../domain/payments/service.ts'
-import { ReefError } from '../../errors.ts'
+import { createLimiter } from '../limiter.ts'
 import { idSchema } from '../schemas/common.ts'
 import { errorResponses } from '../schemas/errors.ts'
 import {
@@ -26,7 +25,11 @@ const portalsPerHourMax = 60
 
 export function registerPaymentRoutes(app: Server, { authenticator, payments }: PaymentRoutesDeps): void {
   const onRequest = requirePrincipal(authenticator)
-  const portals = new RateLimiterMemory({ points: portalsPerHourMax, duration: 3600 })
+  const limitPortals = createLimiter({
+    timesMax: portalsPerHourMax,
+    seconds: 3600,
+    message: 'The portal was opened too often within an hour. Use the page that is open, or try again later.',
+  })
   const common = { tags: ['payments'], security: bearerSecurity }
 
   app.get(
@@ -87,7 +90,7 @@ export function registerPaymentRoutes(app: Server, { authenticator, payments }: 
       },
     },
     async ({ principal }, reply) => {
-      await consume(portals, principal.organizationId)
+      await limitPortals(principal.organizationId)
       return reply.status(201).send(await payments.portal(principal))
     },
   )
@@ -105,15 +108,4 @@ export function registerPaymentRoutes(app: Server, { authenticator, payments }: 
     },
     async ({ principal, body }) => payments.setAutoTopUp(principal, body),
   )
-}
-
-async function consume(limiter: RateLimiterMemory, key: string): Promise<void> {
-  await limiter.consume(key).catch((refusal: RateLimiterRes) => {
-    throw new ReefError('rateLimited', {
-      code: 'rate_limited',
-      message:
-        'The portal was opened too often within an hour. Use the page that is open, or try again later.',
-      retryAfterSeconds: Math.ceil(refusal.msBeforeNext / 1000),
-    })
-  })
 }

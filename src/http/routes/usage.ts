@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Authenticator } from '../../domain/accounts/principal.ts'
 import type { UsageReports, UsageSums } from '../../domain/usage/report.ts'
+import { createLimiter } from '../limiter.ts'
 import { errorResponses } from '../schemas/errors.ts'
 import { usageQuerySchema, usageSchema, type usageSumsSchema } from '../schemas/usage.ts'
 import { bearerSecurity, requirePrincipal, type Server } from '../server.ts'
@@ -12,8 +13,15 @@ export interface UsageRouteDeps {
 
 const dayMilliseconds = 86_400_000
 const defaultDays = 30
+/** Each may add up a year of calls; a page asks for a handful at a time. */
+const reportsPerMinuteMax = 240
 
 export function registerUsageRoutes(app: Server, { authenticator, reports }: UsageRouteDeps): void {
+  const limitReports = createLimiter({
+    timesMax: reportsPerMinuteMax,
+    seconds: 60,
+    message: 'Usage was asked for too often within a minute. Ask for more days at once, or wait a moment.',
+  })
   app.get(
     '/api/usage',
     {
@@ -23,10 +31,11 @@ export function registerUsageRoutes(app: Server, { authenticator, reports }: Usa
         security: bearerSecurity,
         summary: 'What was used and what it cost; ordinary members see what they used themselves',
         querystring: usageQuerySchema,
-        response: { 200: usageSchema, ...errorResponses(400, 401, 404) },
+        response: { 200: usageSchema, ...errorResponses(400, 401, 404, 429) },
       },
     },
     async ({ principal, query }) => {
+      await limitReports(principal.userId)
       const { by, by2 } = query
       const to = query.to ?? new Date((Math.floor(Date.now() / dayMilliseconds) + 1) * dayMilliseconds)
       const from = query.from ?? new Date(to.getTime() - defaultDays * dayMilliseconds)
