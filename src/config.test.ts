@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { readConfig } from './config.ts'
+import { configSchema, readConfig } from './config.ts'
 
 it('needs nothing', () => {
   expect(readConfig({})).toMatchObject({
@@ -31,4 +32,12 @@ it('names every wrong key at once', () => {
 
 it('treats an empty variable as not set', () => {
   expect(readConfig({ REEF_PORT: '' }).REEF_PORT).toBeUndefined()
+})
+
+it('knows every setting in the example for compose, all of which reaches it', () => {
+  const example = readFileSync(new URL('../deploy/docker/environment.example', import.meta.url), 'utf8')
+  const names = [...example.matchAll(/^#?([A-Z][A-Z_]*)=/gm)].map(([, name]) => name as string)
+  expect(names).toContain('REEF_SECRET')
+  const ofReef = names.filter((name) => /^(REEF|STRIPE)_/.test(name))
+  expect(ofReef.filter((name) => !(name in configSchema.shape))).toEqual([])
 })
