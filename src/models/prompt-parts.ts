@@ -123,13 +123,25 @@ function plainPart(value: unknown): PromptPart {
   return { text, bytes, tokensMax: bytes, unsettledMax: marks, thoughtsMax: 0, beginsTurn: false }
 }
 
+/** A message with one text reads the same whether that is in a block, where it can bear a mark, or not. */
+function withPlainText(message: unknown): unknown {
+  if (!isObject(message) || !Array.isArray(message.content) || message.content.length !== 1) return message
+  const { type, text, cache_control: _mark, ...rest } = (message.content[0] ?? {}) as Json
+  const isText = type === 'text' && typeof text === 'string' && Object.keys(rest).length === 0
+  return isText ? { ...message, content: text } : message
+}
+
 function messagePart(message: unknown): PromptPart {
   const plain = plainPart(message)
   const found = inspectContents(message)
+  const alike = withPlainText(message)
+  const { text, bytes, unsettledMax } = alike === message ? plain : plainPart(alike)
   return {
     ...plain,
+    text,
     tokensMax: tokensMaxOf(plain.bytes, found),
-    unsettledMax: plain.unsettledMax + found.imagesByAddress * imageTokensMax,
+    // What the block has beside its text counts, the mark too.
+    unsettledMax: unsettledMax + plain.bytes - bytes + found.imagesByAddress * imageTokensMax,
     thoughtsMax: thoughtsOf(message).reduce((sum, text) => sum + Buffer.byteLength(text), 0),
     beginsTurn: isObject(message) && message.role === 'user' && !isToolResult(message.content),
   }

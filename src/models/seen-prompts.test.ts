@@ -97,9 +97,17 @@ describe('what was reported of a prompt', () => {
     const after = { ...before, messages: [user([plain('One')]), said('Two'), user([marked('Three')])] }
     const mark = bytesOf(marked('')) - bytesOf(plain(''))
     const added = bytesOf(after.messages[1]) + bytesOf(after.messages[2])
-    expect(boundOf(seen, after, 'messages')).toBe(2_000 + added + mark + seam)
-    const stuffed = { ...plain('One'), cache_control: { type: 'x'.repeat(5_000) } }
-    expect(boundOf(seen, { ...before, messages: [user([stuffed])] }, 'messages')).toBeGreaterThan(7_000)
+    // A message with one text reads the same with and without a block around it.
+    const block = bytesOf(user([plain('')])) - bytesOf(user(''))
+    expect(boundOf(seen, after, 'messages')).toBe(2_000 + added + mark + block + seam)
+    const unblocked = { ...before, messages: [user('One'), ...after.messages.slice(1)] }
+    expect(boundOf(seen, unblocked, 'messages')).toBe(2_000 + added + mark + seam)
+    const named = { ...before, messages: [user([{ ...plain('One'), name: 'x' }])] }
+    expect(boundOf(seen, named, 'messages')).toBeGreaterThan(2_000 + mark + seam)
+    for (const stuffing of [{ type: 'x'.repeat(5_000) }, { type: { type: 'x'.repeat(5_000) } }]) {
+      const stuffed = { ...plain('One'), cache_control: stuffing }
+      expect(boundOf(seen, { ...before, messages: [user([stuffed])] }, 'messages')).toBeGreaterThan(7_000)
+    }
   })
 
   it('does not settle what may be another picture today, nor thoughts that may not have been read', () => {
