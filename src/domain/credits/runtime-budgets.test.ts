@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { holdsInstance } from './budgets.ts'
 import { type BudgetedInstance, type BudgetLeft, nextBudgetLook, shareBudgets } from './runtime-budgets.ts'
 import type { RuntimeTimes } from './runtime-charge.ts'
 
@@ -77,5 +79,45 @@ describe('what budgets let run', () => {
     const burn = { perHour: 0, drain: 0, pending: 0, runs: true }
     expect(shareOne(1, { burn }).share).toMatchObject({ amount: 0, isSpent: false })
     expect(shareOne(0, { burn }).share).toMatchObject({ isSpent: true })
+  })
+
+  it('is never more than any budget has, but for what ending takes', () => {
+    const ids = ['a', 'b', 'c', 'd']
+    const someone = fc.record({
+      id: fc.constantFrom(...ids),
+      ownerUserId: fc.constantFrom('one', 'other'),
+      goesOn: fc.boolean(),
+      burn: fc.record({
+        perHour: fc.nat(10_000_000),
+        drain: fc.nat(100_000),
+        pending: fc.nat(100_000),
+        runs: fc.boolean(),
+      }),
+    })
+    const budget = fc.oneof(
+      fc.record({ scope: fc.constant('organization' as const), subjectId: fc.constant(null) }),
+      fc.record({ scope: fc.constant('member' as const), subjectId: fc.constantFrom('one', 'other') }),
+      fc.record({ scope: fc.constant('instance' as const), subjectId: fc.constantFrom(...ids) }),
+    )
+    const budgets = fc.array(
+      fc.tuple(budget, fc.integer({ min: -1_000, max: 20_000_000 })).map(([one, left]) => ({ ...one, left })),
+    )
+    fc.assert(
+      fc.property(budgets, fc.uniqueArray(someone, { selector: ({ id }) => id }), (all, instances) => {
+        const shares = shareBudgets(all, instances, times)
+        for (const one of all) {
+          const concerned = instances.filter((candidate) => holdsInstance(one, candidate))
+          const total = (read: (of: BudgetedInstance) => number) =>
+            concerned.reduce((sum, candidate) => sum + read(candidate), 0)
+          const held = total(({ id }) => shares.get(id)?.amount ?? 0)
+          expect(held).toBeLessThanOrEqual(
+            Math.max(
+              one.left,
+              total(({ burn }) => burn.drain + burn.pending),
+            ),
+          )
+        }
+      }),
+    )
   })
 })

@@ -183,12 +183,17 @@ describe('runtime', () => {
     await until(plane, person, ({ status }) => status === 'running')
     await plane.service.suspend(person, id)
     await until(plane, person, ({ status }) => status === 'suspended')
-    await database.asSystem((trx) => holdForCredits(trx, person.organizationId))
+    await database.asSystem((trx) =>
+      holdForCredits(trx, person.organizationId, { available: 100 * credit, needed: 7_300_000 }),
+    )
     await until(plane, person, ({ status }) => status === 'stopped')
     await plane.attendance.wake(id, 'person')
     expect(await plane.service.getOwn(person)).toMatchObject({
       status: 'stopped',
-      reason: { code: 'credits_exhausted' },
+      reason: {
+        code: 'credits_exhausted',
+        message: expect.stringContaining('The next model call takes 7.3 credits or more and 100 are left'),
+      },
     })
     expect(await plane.targets.findByCaller(person)).toMatchObject({ hold: 'credits' })
   })
