@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
@@ -28,7 +29,17 @@ describe.skipIf(!chromium)('a person and their credits', { timeout: 300_000 }, (
   let ui: ReturnType<typeof dashboard>
   const errors: string[] = []
   const tab = (name: string) => page.getByRole('navigation', { name: 'Credits' }).getByRole('link', { name })
-  const usedUp = () => page.getByRole('alert').getByText('The credits are used up', { exact: false }).first()
+  const usedUp = () =>
+    page
+      .getByRole('alert')
+      .getByText(/The credits are used up|There are not enough credits/)
+      .first()
+  /** Of the only slot's OpenClaw. */
+  const openclawPid = async (): Promise<number> => {
+    const [slot] = await readdir(join(reef.dataDirectory, 'slots'))
+    const file = join(reef.dataDirectory, 'slots', slot as string, 'openclaw.pid.json')
+    return JSON.parse(await readFile(file, 'utf8')).pid
+  }
 
   const openConversation = async (): Promise<void> => {
     await page
@@ -129,6 +140,7 @@ describe.skipIf(!chromium)('a person and their credits', { timeout: 300_000 }, (
   it('chats until nothing is left, and is told so in the chat and above every page', async () => {
     await ui.goTo('Chat')
     await openConversation()
+    const pid = await openclawPid()
     for (let turns = 0; turns < turnsMax && !(await usedUp().isVisible()); turns += 1) {
       await ui.message.fill('And on.').catch(() => undefined)
       await ui.message.press('Enter').catch(() => undefined)
@@ -141,7 +153,8 @@ describe.skipIf(!chromium)('a person and their credits', { timeout: 300_000 }, (
       .catch(async (error) => {
         throw new Error(`${error}\n${await readReefLog(reef)}`)
       })
-    await page.getByRole('heading', { name: 'Your credits are used up' }).waitFor({ timeout: 60_000 })
+    await page.getByRole('heading', { name: 'There are not enough credits' }).waitFor({ timeout: 60_000 })
+    await eventually(() => expect(() => process.kill(pid, 0)).toThrow(), 30_000)
     await lookAt(page, 'credits-used-up')
   })
 
