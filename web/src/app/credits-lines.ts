@@ -41,7 +41,7 @@ function isOfBalance({ kind }: Alert): boolean {
   return kind === 'credits_exhausted' || kind === 'balance_low'
 }
 
-/** Credits came in since it was told: the server takes it back within a minute, and nobody has to read it until then. */
+/** Credits came in since it was told: the server takes it back in a moment, and nobody has to read it until then. */
 function isOver(alert: Alert, credits: Credits | undefined): boolean {
   const then = alert.details.availableMicros
   if (!credits || !isOfBalance(alert) || typeof then !== 'number') return false
