@@ -132,7 +132,7 @@ export function newStore(): Store {
   }
 }
 
-export const budgetId = '00000000-0000-7000-8000-000000000003'
+const budgetId = '00000000-0000-7000-8000-000000000003'
 
 /** What a month may cost in all. */
 export function newBudget(limit: number): Budget {
