@@ -115,6 +115,7 @@ test('an unowned slot boots, warms up and leaves no history behind', async () =>
   )
   expect(refused.status).toBe(503)
   expect(refused.headers.get('retry-after')).toBe('1')
+  expect(refused.headers.get('x-reef-refused')).toBe('openclaw_not_ready')
   expect(await refused.json()).toMatchObject({ error: { code: 'openclaw_not_ready' } })
 
   await ready()
@@ -220,6 +221,7 @@ test('a conversation with a tool call streams, and its history shows the same', 
 })
 
 test('a turn that runs is in the history, is counted, and can be stopped', async () => {
+  await eventually('nothing is counted', () => plane.heartbeats.at(-1)?.turnsInFlight === 0)
   const events: TurnEvent[] = []
   const running = (async () => {
     for await (const event of turn(conversationId, 'Count slowly.')) events.push(event)
@@ -263,6 +265,8 @@ test('OpenClaw killed with SIGKILL comes back by itself with its history', async
   await eventually('noticed', () => latest()?.ready === false)
   await ready()
   report('back after SIGKILL', performance.now() - startedAt)
+  // Whoever sleeps when nothing is under way does not fall asleep before OpenClaw could be asked.
+  await eventually('not asked yet', () => plane.heartbeats.at(-1)?.turnsInFlight === 1)
   expect(slot.openclawPid()).not.toBe(pid)
   const messages = await historyOf(conversationId)
   expect(messages[0]?.text).toBe('Please list files here.')
@@ -324,6 +328,11 @@ test('when the lease runs out the supervisor stops OpenClaw and itself', async (
   await eventually('a short lease', () => plane.heartbeats.length > heartbeats)
   const startedAt = performance.now()
   plane.answering = false
+  const refused = await eventually('nothing new is taken on', async () => {
+    const answer = await fetch(`${slot.address()}/v1/models`, { headers: slot.headers('gateway') })
+    return answer.status === 503 ? answer : undefined
+  })
+  expect(refused.headers.get('x-reef-refused')).toBe('draining')
   expect(await slot.ended()).toBe(0)
   report('lease run-out to the end', performance.now() - startedAt)
   expect(slot.output()).toContain('The lease has run out')

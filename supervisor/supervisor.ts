@@ -32,6 +32,11 @@ export interface Supervisor {
 }
 
 const bufferedLinesMax = 5_000
+/**
+ * For the first turn after a boot: that somebody waits for, and OpenClaw's first answers to questions about itself take it
+ * seconds.
+ */
+const unaskedMs = 10_000
 const warmUpLimits = { minMs: 1_000, maxMs: 30_000 }
 /** For OpenClaw's orderly end once nothing is under way; 0.4 to 2.3 s were measured. */
 const orderlyEndMs = 8_000
@@ -62,6 +67,8 @@ export async function startSupervisor(
   let warmGeneration = 0
   let warming = false
   let turnsInFlight = 0
+  /** When the OpenClaw process of which generation became ready. */
+  let readySince = { generation: 0, at: Number.NEGATIVE_INFINITY }
   let restarting = false
   let restoring = false
   let stopping: Promise<void> | null = null
@@ -104,6 +111,8 @@ export async function startSupervisor(
     configure: (port) => void writeConfig(port),
     onChange: () => {
       if (openclaw.state.phase === 'ready') {
+        const { generation } = openclaw
+        if (readySince.generation !== generation) readySince = { generation, at: performance.now() }
         reconfigure()
         secrets.ready()
         void warmUpIfUnowned()
@@ -127,11 +136,15 @@ export async function startSupervisor(
     supervisorVersion,
     readControl: environment.readControl,
     readStatus,
-    readUsage: async () => ({
-      ...(await measureUsage(openclaw.pid)),
-      turnsInFlight: await countTurns(),
-      ...(await activity.read(openclaw.gateway)),
-    }),
+    readUsage: async () => {
+      const isAsked = performance.now() - readySince.at > unaskedMs
+      return {
+        ...(await measureUsage(openclaw.pid)),
+        // Not to be let down before it could be asked.
+        turnsInFlight: isAsked ? await countTurns() : 1,
+        ...(await activity.read(isAsked ? openclaw.gateway : null)),
+      }
+    },
     readServed: servedClock.read,
     onDesired: apply,
     onCall: (method, params) => persistence.onCall(method, params),
@@ -296,8 +309,6 @@ export async function startSupervisor(
   async function warmUpIfUnowned(): Promise<void> {
     if (warming) return
     warming = true
-    if (desired?.owner && warmGeneration !== openclaw.generation)
-      await openclaw.reach().then(forgetWarmUp, () => undefined)
     for (let attempt = 0; desired && !desired.owner && !stopping; attempt++) {
       const { gateway, generation } = openclaw
       if (!gateway || warmGeneration === generation) break

@@ -33,8 +33,8 @@ export async function warmUp(
 }
 
 /**
- * Deletes what an earlier warm-up left: at a boot or an end, when no turn of a user can be slowed by it. It never
- * fails: what stays is an archived session that the next boot deletes.
+ * Deletes what an earlier warm-up left: before another one and at an orderly end, when no turn of a user can be slowed by
+ * it. It never fails: what stays is an archived session that the next end deletes.
  */
 export async function forgetWarmUp(gateway: GatewayClient): Promise<void> {
   await gateway
