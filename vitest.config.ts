@@ -1,13 +1,16 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
 const browserOnDocker = ['e2e/docker.e2e.ts']
-/** These hold on to machines for minutes, with nobody at a browser. */
-const machinesOnDocker = ['e2e/upgrade.e2e.ts', 'e2e/full-disk.e2e.ts']
-/** These make networks on this machine, and a browser breaks off what it loads whenever those change. */
+/** No Docker and nobody at a browser: they use what a single file with a browser leaves of the machine. */
+const besideBrowser = ['supervisor/secrets.int.test.ts', 'test/backups/{full,pipeline,restore}.int.test.ts']
+/** A disk that is being filled slows down whoever boots from it. */
+const aloneOnDocker = ['e2e/full-disk.e2e.ts']
+/** These make networks on this machine, and a browser breaks off what it loads whenever those change; none has one. */
 const onDocker = [
   'test/isolation/**/*.test.ts',
   'src/compute/docker/**/*.int.test.ts',
   'src/compute/conformance.int.test.ts',
+  'e2e/upgrade.e2e.ts',
 ]
 
 // One run, three kinds of test: *.test.ts are pure, *.int.test.ts use the real components, e2e/*.e2e.ts a real browser.
@@ -26,24 +29,28 @@ export default defineConfig({
         test: {
           name: 'reef',
           include: ['{src,supervisor,gate,test,web}/**/*.test.ts', 'e2e/**/*.e2e.ts'],
-          exclude: [...configDefaults.exclude, ...onDocker, ...browserOnDocker, ...machinesOnDocker],
+          exclude: [
+            ...configDefaults.exclude,
+            ...onDocker,
+            ...browserOnDocker,
+            ...besideBrowser,
+            ...aloneOnDocker,
+          ],
           sequence: { groupOrder: 0 },
         },
       },
       { extends: true, test: { name: 'docker', include: onDocker, sequence: { groupOrder: 1 } } },
       {
         extends: true,
-        // One after the other: a disk that is being filled slows down whoever boots from it.
-        test: {
-          name: 'machines on docker',
-          include: machinesOnDocker,
-          fileParallelism: false,
-          sequence: { groupOrder: 3 },
-        },
+        test: { name: 'docker with a browser', include: browserOnDocker, sequence: { groupOrder: 2 } },
       },
       {
         extends: true,
-        test: { name: 'docker with a browser', include: browserOnDocker, sequence: { groupOrder: 2 } },
+        test: { name: 'beside a browser', include: besideBrowser, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
+        test: { name: 'alone on docker', include: aloneOnDocker, sequence: { groupOrder: 3 } },
       },
     ],
   },

@@ -26,11 +26,11 @@ describe('kill -9 in mid-conversation', { timeout: 240_000 }, () => {
   const current = () => person.untilInstance((instance) => instance.status === 'running', 'running')
   const say = async (text: string) => person.say((await current()).sessionId as string, conversation.id, text)
 
-  /** Starts an answer of many words and returns once its first words have arrived. */
+  /** Starts an answer that takes six seconds and returns once its first words have arrived; the next one waits for its end. */
   const startLongAnswer = async () => {
     const { sessionId } = await current()
     const path = `/api/sessions/${sessionId}/conversations/${conversation.id}/messages`
-    const response = await person.raw('POST', path, { text: '/demo slow 80' })
+    const response = await person.raw('POST', path, { text: '/demo slow 30' })
     expect(response.status).toBe(200)
     const reader = response.body?.getReader()
     for (let seen = ''; !seen.includes('"type":"text"'); ) {

@@ -14,7 +14,7 @@ const agent = '10001'
 describe.skipIf(!requireComponent('docker') || process.getuid?.() !== 0)('instances on one host', () => {
   let world: World
   beforeAll(async () => {
-    world = await openWorld({ range: '10.214.1.0/24', instances })
+    world = await openWorld({ range: '10.214.4.0/24', instances })
     await allow(allowedName)
   }, 180_000)
   afterAll(() => world?.close())
