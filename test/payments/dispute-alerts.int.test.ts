@@ -1,7 +1,10 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openSmtpMailer } from '../../src/adapters/smtp/mailer.ts'
 import type { Principal } from '../../src/domain/accounts/principal.ts'
 import { type AlertDeliveriesDeps, sendDueAlerts } from '../../src/domain/credits/alert-deliveries.ts'
+import { type AlertService, createAlertService } from '../../src/domain/credits/alert-service.ts'
+import { createOperators } from '../../src/domain/operators/operators.ts'
 import { createPerson } from '../support/control-plane.ts'
 import { changeDispute, dispute } from '../support/fake-stripe/money.ts'
 import { toProviderEvents } from '../support/fake-stripe/provider-events.ts'
@@ -12,22 +15,31 @@ import { testSecret } from '../support/secret.ts'
 let world: SellingWorld
 let mailServer: TestMailServer
 let deliveries: AlertDeliveriesDeps
+let alertService: AlertService
+let operator: Principal
 let principal: Principal
 
 beforeAll(async () => {
   world = await startSellingWorld()
   mailServer = await startMailServer()
+  const webhooks = {
+    refusalOf: () => undefined,
+    post: () => Promise.reject(new Error('operators have no webhook')),
+  }
+  alertService = createAlertService({
+    database: world.database,
+    secret: testSecret,
+    operators: createOperators(world.database),
+    webhooks,
+  })
   deliveries = {
     database: world.database,
     secret: testSecret,
     mailer: openSmtpMailer({ url: mailServer.url, from: 'Reef <reef@example.test>' }),
-    webhooks: {
-      refusalOf: () => undefined,
-      post: () => Promise.reject(new Error('operators have no webhook')),
-    },
+    webhooks,
     publicUrl: 'https://reef.example.test',
   }
-  const operator = await createPerson(world.database, { name: 'Grace' })
+  operator = await createPerson(world.database, { name: 'Grace' })
   await world.database.asSystem(async (trx) => {
     await trx
       .updateTable('users')
@@ -103,7 +115,7 @@ describe('operators', () => {
     ])
     const sent = await mails()
     expect(sent.map(({ to }) => to)).toEqual([['operator@example.test']])
-    expect(sent[0]?.text).toContain('Of the 1,000 credits that they stand for 700 are frozen')
+    expect(sent[0]?.text).toContain('Of the 1,000 credits that it stands for 700 are frozen')
     expect(sent[0]?.text).toContain('https://reef.example.test/admin')
     expect(sent[0]?.text).toContain('because you operate this Reef')
   })
@@ -162,6 +174,19 @@ describe('operators', () => {
     changeDispute(world.fake.state, made, 'needs_response')
     await hearEverywhere()
     expect(await kinds()).toEqual([['dispute_opened', true]])
+  })
+
+  it('see that one has ended for two weeks', async () => {
+    const { made } = await disputed()
+    changeDispute(world.fake.state, made, 'lost')
+    await hearEverywhere()
+    const shown = async () => (await alertService.list(operator)).map(({ details }) => details.disputeId)
+    expect(await shown()).toContain(made.id)
+    await world.database.asSystem((trx) =>
+      sql`update alerts set created_at = now() - interval '15 days'
+        where details->>'disputeId' = ${made.id}`.execute(trx),
+    )
+    expect(await shown()).not.toContain(made.id)
   })
 
   it('are told by the reconciliation of what no event told', async () => {

@@ -164,6 +164,8 @@ function selectAlerts(trx: Trx, userId: string, alertId?: string) {
       // A budget's alert is over with its period, a test soon.
       .where(sql<boolean>`coalesce((details->>'periodEnd')::timestamptz > now(), true)`)
       .where(sql<boolean>`(kind <> 'test' or created_at > now() - interval '1 hour')`)
+      // Nothing is left to do about it, and it is in the list of payments.
+      .where(sql<boolean>`(kind <> 'dispute_closed' or created_at > now() - interval '14 days')`)
       .where(({ not, exists, selectFrom }) =>
         not(
           exists(

@@ -34,7 +34,7 @@ async function findOrganizationName(trx: Trx, organizationId: string): Promise<s
 }
 
 /** Null for an inquiry, which has moved no money and may come to nothing. */
-export function disputeAlert(
+function disputeAlert(
   payment: PaymentRow,
   before: DisputeRow | undefined,
   dispute: DisputeRow,
@@ -61,23 +61,23 @@ function wordsOf(
   const [amount, paid] = [dispute.amount_cents, payment.amount_cents].map((cents) =>
     formatMoney(cents, payment.currency),
   )
-  const what = `${amount} of a payment of ${paid}`
+  const what = amount === paid ? `A payment of ${paid}` : `${amount} of a payment of ${paid}`
   switch (dispute.state) {
     case 'open': {
       const until = dispute.due_at ? ` by ${dispute.due_at.toISOString().slice(0, 10)}` : ''
       return {
         title: `A payment of ${name} is disputed`,
-        message: `${what} are disputed${dispute.reason ? ` (${dispute.reason})` : ''}. ${frozenWords(dispute)} Answer it at Stripe${until}; whatever comes of it is booked by itself.`,
+        message: `${what} is disputed${dispute.reason ? ` (${dispute.reason})` : ''}. ${frozenWords(dispute)} Answer it at Stripe${until}; whatever comes of it is booked by itself.`,
       }
     }
     case 'won': {
       const title = `The dispute over a payment of ${name} was won`
       if (!before || before.state === 'inquiry')
-        return { title, message: `${what} were disputed. Nothing had been frozen or taken.` }
+        return { title, message: `${what} was disputed. Nothing had been frozen or taken.` }
       const back = before.state === 'open' ? before.frozen : before.taken
       return {
         title,
-        message: `${what} were disputed and stay yours. ${credits(back)} are available to the organization again.`,
+        message: `${what} was disputed and stays yours. ${credits(back)} are available to the organization again.`,
       }
     }
     case 'lost':
@@ -91,8 +91,8 @@ function wordsOf(
 }
 
 function frozenWords({ frozen, credits: stoodFor }: DisputeRow): string {
-  if (frozen === stoodFor) return `The ${credits(frozen)} that they stand for are frozen.`
-  return `Of the ${credits(stoodFor)} that they stand for ${formatCredits(frozen)} are frozen; the rest was used before.`
+  if (frozen === stoodFor) return `The ${credits(frozen)} that it stands for are frozen.`
+  return `Of the ${credits(stoodFor)} that it stands for ${formatCredits(frozen)} are frozen; the rest was used before.`
 }
 
 function takenWords(before: DisputeRow | undefined, { taken, written_off }: DisputeRow): string {

@@ -134,7 +134,7 @@ export async function buy(
 }
 
 /** Whatever Stripe has to tell reaches this control plane and is processed by it. */
-export async function hearOf(fake: FakeStripe, plane: TestSelling): Promise<void> {
+async function hearOf(fake: FakeStripe, plane: TestSelling): Promise<void> {
   for (const event of toProviderEvents(fake.deliveries.waiting))
     if (plane.payments.isHandled(event.type)) await plane.events.store(event, 'webhook')
   fake.deliveries.drop()
