@@ -3,7 +3,7 @@ import type { Trx } from '../../db/database.ts'
 import { newId } from '../../ids.ts'
 import { applyOperations } from './ledger-store.ts'
 import type { Operation } from './operation.ts'
-import type { PriceList } from './prices.ts'
+import type { Prices } from './price-service.ts'
 import { type BudgetHolds, chargeBudgets, earlier, noBudgets } from './runtime-budget-holds.ts'
 import { type ChargeDecision, type ChargeLine, decideCharge, type RuntimeTimes } from './runtime-charge.ts'
 import { applyHolds } from './runtime-holds.ts'
@@ -17,12 +17,8 @@ import {
   type Window,
 } from './runtime-locks.ts'
 import { runtimePriceOf } from './runtime-price.ts'
+import { findPricesBefore, type PricesBefore } from './runtime-prices.ts'
 import { lockMeters, meterOf, writeMeter } from './runtime-store.ts'
-
-interface Prices {
-  version: number
-  list: PriceList
-}
 
 /** Instances that were stopped by a charge or may go on by it: whoever settles them does so at once. */
 export interface Charged {
@@ -55,6 +51,7 @@ export async function chargeRuntime(
     const row = meters.get(instance.id)
     return row ? [{ instance, row }] : []
   })
+  const before = await findPricesBefore(trx, metered, prices)
   const hasBudgets = await lockBudgets(trx, organizationId)
   const book = await lockBook(trx, organizationId)
   const decision = decideCharge(
@@ -63,6 +60,7 @@ export async function chargeRuntime(
         instanceId: instance.id,
         meter: meterOf(row),
         price: runtimePriceOf(prices.list, instance.plan),
+        priceBefore: runtimePriceOf((before.get(instance.id) ?? prices).list, instance.plan),
         starts: instance.status === 'provisioning' && instance.credit_hold === null,
       })),
       held: await findHeldFor(trx, window.reservation_id),
@@ -74,7 +72,8 @@ export async function chargeRuntime(
     times,
   )
   const sequence = window.sequence + 1
-  if (decision.lines.length > 0) await writeUsage(trx, { organizationId, prices, window, metered }, decision)
+  if (decision.lines.length > 0)
+    await writeUsage(trx, { organizationId, prices, before, window, metered }, decision)
   const budgets = hasBudgets
     ? await chargeBudgets(trx, { organizationId, window, sequence, metered, decision, prices, times })
     : noBudgets
@@ -99,12 +98,13 @@ function isOnHold(metered: readonly Metered[]): boolean {
 interface UsageContext {
   organizationId: string
   prices: Prices
+  before: PricesBefore
   window: Window
   metered: readonly Metered[]
 }
 
 async function writeUsage(trx: Trx, context: UsageContext, { lines }: ChargeDecision): Promise<void> {
-  const { organizationId, prices, window, metered } = context
+  const { organizationId, prices, before, window, metered } = context
   const sessions = await findSessions(trx, [...new Set(lines.map(({ instanceId }) => instanceId))])
   const known = new Map(metered.map((one) => [one.instance.id, one]))
   // Lines are made from these instances.
@@ -125,7 +125,7 @@ async function writeUsage(trx: Trx, context: UsageContext, { lines }: ChargeDeci
         window_start: of(line).row.charged_until,
         window_end: window.now,
         milliseconds: line.ms,
-        price_version: prices.version,
+        price_version: (before.get(line.instanceId) ?? prices).version,
         cost: line.cost,
       })),
     )

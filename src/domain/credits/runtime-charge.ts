@@ -27,6 +27,8 @@ export interface MeteredInstance {
   instanceId: string
   meter: RuntimeMeter
   price: RuntimePrice
+  /** Of the time that was measured, where prices have changed since it began. */
+  priceBefore?: RuntimePrice | undefined
   /** It boots, and will run in a moment: what it was asked for is held from now on. */
   starts: boolean
 }
@@ -122,7 +124,7 @@ export function costOfFirstWindow(price: RuntimePrice, times: RuntimeTimes): num
   return costOfRuntime(price, 'running', Math.ceil((times.firstSeconds + times.drainSeconds) * 1000))
 }
 
-function linesOf({ instanceId, meter, price }: MeteredInstance): ChargeLine[] {
+function linesOf({ instanceId, meter, price, priceBefore = price }: MeteredInstance): ChargeLine[] {
   const measured: Record<RuntimeState, number> = {
     running: meter.runningMs,
     suspended: meter.suspendedMs,
@@ -133,7 +135,7 @@ function linesOf({ instanceId, meter, price }: MeteredInstance): ChargeLine[] {
       instanceId,
       state,
       ms: measured[state],
-      cost: costOfRuntime(price, state, measured[state]),
+      cost: costOfRuntime(priceBefore, state, measured[state]),
     }))
     .filter(({ ms }) => ms > 0)
 }

@@ -32,7 +32,8 @@ export async function applyHolds(
     return { instanceIds, holdInflow: book.inflow }
   }
   const changed: string[] = []
-  let holdInflow = window.hold_inflow
+  // What was paid back or frozen meanwhile need not come in again before anything may go on.
+  let holdInflow = window.hold_inflow === null ? null : Math.min(window.hold_inflow, book.inflow)
   if (mayResume(context)) {
     changed.push(
       ...(await lift(

@@ -15,6 +15,7 @@ import type { Instance } from '../instances/instance.ts'
 import { evaluateBudget } from './budgets.ts'
 import { holdForCredits } from './holds.ts'
 import { createLedger } from './ledger.ts'
+import { createPrices } from './price-service.ts'
 import { chargeRuntime } from './runtime-billing.ts'
 import { recordServed } from './runtime-store.ts'
 
@@ -112,6 +113,37 @@ describe('runtime', () => {
     expect(book.written_off).toBeLessThanOrEqual(credit)
     expect(usage.ms).toBeGreaterThan(2_000)
     await grant(person, 100)
+    await until(plane, person, ({ status, reason }) => status === 'running' && reason === null)
+  })
+
+  it('goes on with new credits although what it had used before was paid back meanwhile', async () => {
+    const plane = await start()
+    const person = await createPerson(database)
+    await grant(person, 5)
+    await plane.service.provision(person, {})
+    await until(plane, person, ({ status, reason }) => status === 'stopped' && reason !== null)
+    await eventually(
+      () => bookOf(person),
+      ({ reserved }) => reserved === 0,
+    )
+    await createLedger(database).post({
+      kind: 'refund',
+      key: newId(),
+      organizationId: person.organizationId,
+      amount: 5 * credit,
+    })
+    await eventually(
+      () =>
+        database.asSystem((trx) =>
+          trx
+            .selectFrom('runtime_windows')
+            .select('hold_inflow')
+            .where('organization_id', '=', person.organizationId)
+            .executeTakeFirstOrThrow(),
+        ),
+      ({ hold_inflow }) => hold_inflow === 0,
+    )
+    await grant(person, 4)
     await until(plane, person, ({ status, reason }) => status === 'running' && reason === null)
   })
 
@@ -225,6 +257,84 @@ describe('runtime', () => {
     )
     expect(book.spent).toBe((await usageOf(person)).cost)
     expect(book.written_off).toBe(0)
+  })
+
+  it('is charged to its end for one that is deleted, and nothing of it is held or measured any more', async () => {
+    const plane = await start()
+    const person = await createPerson(database)
+    await grant(person, 100)
+    const { id } = await plane.service.provision(person, {})
+    await until(plane, person, ({ status }) => status === 'running')
+    await eventually(
+      () => usageOf(person),
+      ({ ms }) => ms > 0,
+    )
+    await plane.service.deprovision(person, id)
+    await eventually(
+      () =>
+        database.asSystem((trx) =>
+          trx.selectFrom('runtime_meters').select('instance_id').where('instance_id', '=', id).execute(),
+        ),
+      (meters) => meters.length === 0,
+    )
+    const book = await bookOf(person)
+    expect(book.reserved).toBe(0)
+    expect(book.spent).toBe((await usageOf(person)).cost)
+    expect(book.available + book.spent).toBe(100 * credit)
+  })
+
+  it('is charged at the prices with which its time began, whatever they have come to since', async () => {
+    const long = { ...quick, windowSeconds: 3_600, sleepSeconds: 3_600 }
+    const plane = await start({ runtime: { price: dear, times: long, heartbeatMilliseconds: 50 } })
+    const person = await createPerson(database)
+    await grant(person, 1_000_000)
+    const { id } = await plane.service.provision(person, {})
+    await until(plane, person, ({ status }) => status === 'running')
+    const measured = () =>
+      eventually(
+        () =>
+          database.asSystem((trx) =>
+            trx
+              .selectFrom('runtime_meters')
+              .selectAll()
+              .where('instance_id', '=', id)
+              .executeTakeFirstOrThrow(),
+          ),
+        ({ running_ms }) => running_ms > 0,
+      )
+    const usage = () =>
+      database.asSystem((trx) =>
+        trx
+          .selectFrom('runtime_usage')
+          .select(['price_version', 'milliseconds', 'cost'])
+          .where('instance_id', '=', id)
+          .where('milliseconds', '>', 0)
+          .execute(),
+      )
+    await measured()
+    const list = {
+      models: {},
+      plans: { free: { ...dear, running: 10 * dear.running } },
+      storagePerGibibyteMonth: 0,
+      egressPerGibibyte: null,
+    }
+    const { version } = await createPrices(database).publish({ userId: person.userId }, list, null)
+    const charge = () =>
+      database.asSystem((trx) =>
+        chargeRuntime(trx, person.organizationId, { version, list }, { ...long, leaseSeconds: 3 }, true),
+      )
+    await charge()
+    const before = await usage()
+    expect(before.length).toBeGreaterThan(0)
+    for (const row of before) {
+      expect(row.price_version).toBeLessThan(version)
+      expect(row.cost).toBe(row.milliseconds * 1_000)
+    }
+    await measured()
+    await charge()
+    const after = (await usage()).slice(before.length)
+    expect(after).toMatchObject([{ price_version: version }])
+    for (const row of after) expect(row.cost).toBe(row.milliseconds * 10_000)
   })
 
   it('is measured by what a supervisor counted, whatever of it arrives how often and when', async () => {
