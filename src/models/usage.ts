@@ -114,16 +114,25 @@ function usageOf(protocol: ModelProtocol, usage: Json): TokenUsage {
   }
 }
 
-/** Anthropic reports the input without what was read from its cache or written to it; here the input is all of it. */
+/**
+ * Anthropic reports the input without what was read from its cache or written to it; here the input is all of it. Where an
+ * answer took several goes, as when the conversation is shortened on the way, it charges for each, and only their list has all.
+ */
 function messagesUsage(usage: Json): TokenUsage {
-  const input = count(usage.input_tokens)
-  const cached = count(usage.cache_read_input_tokens)
-  const written = count(usage.cache_creation_input_tokens)
+  const goes = Array.isArray(usage.iterations) ? usage.iterations.map(object) : []
+  const total = (name: string): number | null => {
+    const told = count(usage[name])
+    const listed = goes.reduce((sum, go) => sum + (count(go?.[name]) ?? 0), 0)
+    return told === null && listed === 0 ? null : Math.max(told ?? 0, listed)
+  }
+  const input = total('input_tokens')
+  const cached = total('cache_read_input_tokens')
+  const written = total('cache_creation_input_tokens')
   return {
     inputTokens: input === null ? null : input + (cached ?? 0) + (written ?? 0),
     cachedInputTokens: cached,
     cacheWriteInputTokens: written,
-    outputTokens: count(usage.output_tokens),
+    outputTokens: total('output_tokens'),
     reasoningTokens: count(object(usage.output_tokens_details)?.thinking_tokens),
   }
 }
