@@ -68,10 +68,9 @@ describe('at zero', { timeout: 420_000 }, () => {
     })
     await person.provision()
     const { pid } = await readSlotFile('openclaw.pid.json')
-    // Until then nothing bounds its lease.
     await until(
       () => creditsOf(person),
-      ({ reservedMicros }) => reservedMicros > 0,
+      ({ spentMicros }) => spentMicros > 0,
       60,
     )
     await reef.kill()
