@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newId } from '../src/ids.ts'
-import { signUp } from '../test/support/client.ts'
+import { type Me, signUp } from '../test/support/client.ts'
 import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { changeDispute, dispute } from '../test/support/fake-stripe/money.ts'
@@ -18,7 +18,7 @@ const chromium = requireComponent('chromium')
 
 const ada = { name: 'Ada Lovelace', email: 'ada@example.com', password }
 
-/** Cards, cards that are charged by themselves, alerts, refunds and disputes. The steps build on each other. */
+/** Cards, cards that are charged by themselves, alerts, members, refunds and disputes. The steps build on each other. */
 describe.skipIf(!chromium)('selling credits', { timeout: 120_000 }, () => {
   let world: SellingApp
   let app: SellingApp['app']
@@ -141,6 +141,65 @@ describe.skipIf(!chromium)('selling credits', { timeout: 120_000 }, () => {
       .getByRole('listitem', { name: `Agent ${agentId}, per month` })
       .getByText('3 of 40')
       .waitFor()
+  })
+
+  it('shows a plain member the balance, the prices and their own usage, and nothing to change', async () => {
+    const { operator } = world
+    const guild = await operator.call<{ id: string; slug: string }>('POST', '/api/orgs', { name: 'Guild' })
+    await operator.call('POST', '/api/admin/credits/grants', { to: guild.slug, credits: 40 })
+    const { user } = await (await signUp(app.url, app.proxyUrl, 'bob@example.com')).call<Me>('GET', '/api/me')
+    const book = await app.database.asSystem(async (trx) => {
+      await trx
+        .insertInto('members')
+        .values({
+          organization_id: guild.id,
+          user_id: user.id,
+          role: 'member',
+          name: user.name,
+          email: user.email,
+        })
+        .execute()
+      return trx
+        .selectFrom('ledger_books')
+        .select('available')
+        .where('organization_id', '=', guild.id)
+        .executeTakeFirstOrThrow()
+    })
+    for (const [email, credits] of [
+      ['grace@example.com', 11],
+      [user.email, 7],
+    ] as const)
+      await addModelCall(app.database, { organizationId: guild.id, email, credits })
+    const theirs = await world.openPage()
+    await logIn(theirs, `${app.url}/log-in`, user.email)
+    const inGuild = theirs.getByRole('menuitemradio', { name: 'Guild' })
+    // The menu behind the button loads a moment later than the button.
+    await eventually(async () => {
+      await theirs.getByRole('button', { name: /^Organization: / }).click()
+      await inGuild.waitFor({ timeout: 1_000 })
+    })
+    await inGuild.click()
+    // Switching ends at the chat.
+    await theirs.getByRole('button', { name: 'Organization: Guild' }).waitFor()
+    await theirs.goto(`${app.url}/credits`)
+    await balance(String(book.available / 1_000_000), theirs)
+    await theirs.getByText('Owners and admins of the organization buy credits.', { exact: false }).waitFor()
+    for (const absent of ['Auto top-up', 'Payments'])
+      expect([absent, await region(absent, theirs).count()]).toEqual([absent, 0])
+    expect(
+      await theirs.getByRole('navigation', { name: 'Credits' }).getByRole('link').allTextContents(),
+    ).toEqual(['Overview', 'Usage', 'Prices'])
+    await lookAt(theirs, 'credits-member')
+    await tab('Usage', theirs).click()
+    await theirs.getByText('What you used yourself.', { exact: false }).waitFor()
+    await theirs.getByRole('button', { name: 'Member', exact: true }).click()
+    await theirs.getByRole('row', { name: /^bob 7 1 / }).waitFor()
+    expect(await theirs.getByRole('row', { name: /^grace/ }).count()).toBe(0)
+    // Who types the address all the same learns nothing.
+    await theirs.goto(`${app.url}/credits/statement`)
+    await theirs.getByRole('main').getByRole('alert').first().waitFor()
+    expect(await theirs.getByRole('table').count()).toBe(0)
+    await theirs.context().close()
   })
 
   describe('the operator', () => {
