@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { startMailServer, type TestMailServer } from '../test/support/mail-server.ts'
-import { buildDashboard, openBrowser } from './support/browser.ts'
+import { ensureDashboard, openBrowser } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 import { lookAt } from './support/looks.ts'
 import { type PretendedApp, startPretendedApp } from './support/pretended-app.ts'
@@ -24,7 +24,7 @@ describe.skipIf(!chromium)('confirming an e-mail address', { timeout: 120_000 },
       .map(({ text }) => /http:\S+\/verify-email#token=[\w-]{43}/.exec(text)?.[0] as string)
 
   beforeAll(async () => {
-    buildDashboard()
+    await ensureDashboard()
     mailServer = await startMailServer()
     app = await startPretendedApp({ REEF_SMTP_URL: mailServer.url })
     // The first person operates this Reef; the next one is anybody.

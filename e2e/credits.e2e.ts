@@ -6,7 +6,7 @@ import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { type FakeStripe, startFakeStripe } from '../test/support/fake-stripe/fake-stripe.ts'
 import { type ReefProcess, readReefLog, startReefProcess } from '../test/support/reef-process.ts'
-import { buildDashboard, openBrowser, picture } from './support/browser.ts'
+import { ensureDashboard, openBrowser, picture } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 import { lookAt } from './support/looks.ts'
 
@@ -56,7 +56,7 @@ describe.skipIf(!chromium)('a person and their credits', { timeout: 300_000 }, (
   }
 
   beforeAll(async () => {
-    buildDashboard()
+    await ensureDashboard()
     fake = await startFakeStripe()
     reef = await startReefProcess({
       POOL_SIZE: '0',

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { type ReefProcess, startReefProcess } from '../test/support/reef-process.ts'
-import { buildDashboard, collectErrors, openBrowser, picture } from './support/browser.ts'
+import { collectErrors, ensureDashboard, openBrowser, picture } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 
 const chromium = requireComponent('chromium')
@@ -35,7 +35,7 @@ describe.skipIf(!chromium)('a person with a browser', { timeout: 240_000 }, () =
   let ui: ReturnType<typeof dashboard>
 
   beforeAll(async () => {
-    buildDashboard()
+    await ensureDashboard()
     reef = await startReefProcess({ POOL_SIZE: '0' })
     browser = await openBrowser(chromium as string)
     page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' })

@@ -11,7 +11,7 @@ import { readReefId, removeOwn } from '../test/support/docker.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { type ReefProcess, startReefProcess } from '../test/support/reef-process.ts'
-import { buildDashboard, collectErrors, openBrowser, picture } from './support/browser.ts'
+import { collectErrors, ensureDashboard, openBrowser, picture } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 
 const chromium = requireComponent('chromium')
@@ -40,7 +40,7 @@ describe.skipIf(components.includes(undefined))(
     let errors: string[]
 
     beforeAll(async () => {
-      buildDashboard()
+      await ensureDashboard()
       httpsPort = await freePort()
       origin = `https://localhost:${httpsPort}`
       reef = await startReefProcess({

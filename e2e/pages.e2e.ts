@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
-import { buildDashboard, openBrowser } from './support/browser.ts'
+import { ensureDashboard, openBrowser } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 import { instanceStates } from './support/instance-states.ts'
 import { lookAt } from './support/looks.ts'
@@ -24,7 +24,7 @@ describe.skipIf(!chromium)('the pages of an instance', { timeout: 120_000 }, () 
   const sure = (name: string) => page.getByRole('alertdialog').getByRole('button', { name }).click()
 
   beforeAll(async () => {
-    buildDashboard()
+    await ensureDashboard()
     app = await startPretendedApp()
     browser = await openBrowser(chromium as string)
     page = await browser.newPage({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' })

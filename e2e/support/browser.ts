@@ -1,10 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
-
-const root = fileURLToPath(new URL('../..', import.meta.url))
+import { buildDashboard, isDashboardStale } from '../../src/cli/up/dashboard.ts'
 
 export function openBrowser(executablePath: string): Promise<Browser> {
   return chromium.launch({
@@ -24,14 +21,8 @@ export function openBrowser(executablePath: string): Promise<Browser> {
 }
 
 /** What is tested is the dashboard as it is now, not as it was when somebody last built it. */
-export function buildDashboard(): void {
-  const built = spawnSync(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'web'], {
-    cwd: root,
-    encoding: 'utf8',
-    // The test runner's own NODE_ENV would make it a development build, several times the size.
-    env: { ...process.env, NODE_ENV: 'production' },
-  })
-  if (built.status !== 0) throw new Error(`the dashboard does not build:\n${built.stdout}${built.stderr}`)
+export async function ensureDashboard(): Promise<void> {
+  if (await isDashboardStale()) await buildDashboard()
 }
 
 /** Errors that the page met, to be none in the end. That nobody is signed in yet is how every first visit begins. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { signUp, type TestClient } from '../../test/support/client.ts'
 import { type FakeStripe, startFakeStripe } from '../../test/support/fake-stripe/fake-stripe.ts'
-import { buildDashboard, openBrowser } from './browser.ts'
+import { ensureDashboard, openBrowser } from './browser.ts'
 import { type PretendedApp, startPretendedApp } from './pretended-app.ts'
 
 export const password = 'correct horse battery'
@@ -26,7 +26,7 @@ export interface SellingApp {
 }
 
 export async function startSellingApp(chromium: string): Promise<SellingApp> {
-  buildDashboard()
+  await ensureDashboard()
   const posted: SellingApp['posted'] = []
   const receiver = createServer(async (request, response) => {
     const chunks: Buffer[] = []

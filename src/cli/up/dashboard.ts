@@ -31,10 +31,12 @@ export async function buildDashboard(web = webDirectory): Promise<void> {
   await mkdir(dirname(fresh), { recursive: true })
   try {
     await runVite(web, fresh)
-    await rm(dist, { recursive: true, force: true })
+    // Whoever serves the one before finds it until the moment in which this one takes its place.
+    await rename(dist, `${fresh}-before`).catch(() => undefined)
     await rename(fresh, dist)
   } finally {
     await rm(fresh, { recursive: true, force: true })
+    await rm(`${fresh}-before`, { recursive: true, force: true })
   }
 }
 
