@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { compose } from '../src/compose.ts'
 import { readConfig } from '../src/config.ts'
 import { openDatabase } from '../src/db/database.ts'
 import { openListener } from '../src/db/listen.ts'
 import { openRootSecret } from '../src/secrets.ts'
 import { openLog } from '../src/telemetry/log.ts'
+import { compose } from '../src/wiring/compose.ts'
 
 /** The OpenAPI document as a Reef with default settings serves it. Nothing listens and no database is needed. */
 export async function openapiDocument(): Promise<string> {

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type ControlPlane, compose } from './compose.ts'
 import type { Config } from './config.ts'
 import { readSecretFile, takeDataDirectory } from './data-directory.ts'
 import { openDatabase } from './db/database.ts'
@@ -12,6 +11,7 @@ import type { IngressPlan } from './ingress.ts'
 import { choosePorts } from './ports.ts'
 import { openRootSecret } from './secrets.ts'
 import { openLog } from './telemetry/log.ts'
+import { type ControlPlane, compose } from './wiring/compose.ts'
 
 /** One step of starting, reported twice: when it starts and when it is done. */
 export interface StartProgress {

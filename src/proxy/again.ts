@@ -9,7 +9,7 @@ import { Refusal } from './refusal.ts'
 export type NotBegun = 'dial failed' | 'refused'
 
 /** Waits between dials, in milliseconds: together about one second, the time a supervisor takes to listen again. */
-export const dialDelaysMilliseconds = [50, 150, 300, 500]
+const dialDelaysMilliseconds = [50, 150, 300, 500]
 /** That an instance stops or restarts is known here within milliseconds, as a rule, and who waits then waits for that. */
 const refusedDelaysMilliseconds = { min: 20, max: 200, growth: 1.5 }
 

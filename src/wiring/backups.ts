@@ -1,21 +1,21 @@
 import { join } from 'node:path'
-import { ageKeyPairs } from './adapters/age/key-pairs.ts'
-import { openLocalDisk } from './adapters/local-disk/local-disk.ts'
-import type { Clock } from './clock.ts'
-import type { Config } from './config.ts'
-import type { Database } from './db/database.ts'
-import type { Authenticator } from './domain/accounts/principal.ts'
-import type { BlobStore } from './domain/backups/blob-store.ts'
-import { type Backups, createBackups } from './domain/backups/create.ts'
-import type { BackupSchedule } from './domain/backups/schedule.ts'
-import type { SlotCaller } from './domain/backups/take.ts'
-import type { InstanceService } from './domain/instances/service.ts'
-import type { SecretBox } from './domain/secrets/secret-box.ts'
-import { registerBackupRoutes } from './http/routes/backups.ts'
-import { registerSlotBackupRoutes } from './http/routes/slot-backups.ts'
-import type { Server } from './http/server.ts'
-import type { RootSecret } from './secrets.ts'
-import type { Logger } from './telemetry/log.ts'
+import { ageKeyPairs } from '../adapters/age/key-pairs.ts'
+import { openLocalDisk } from '../adapters/local-disk/local-disk.ts'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import type { Database } from '../db/database.ts'
+import type { Authenticator } from '../domain/accounts/principal.ts'
+import type { BlobStore } from '../domain/backups/blob-store.ts'
+import { type Backups, createBackups } from '../domain/backups/create.ts'
+import type { BackupSchedule } from '../domain/backups/schedule.ts'
+import type { SlotCaller } from '../domain/backups/take.ts'
+import type { InstanceService } from '../domain/instances/service.ts'
+import type { SecretBox } from '../domain/secrets/secret-box.ts'
+import { registerBackupRoutes } from '../http/routes/backups.ts'
+import { registerSlotBackupRoutes } from '../http/routes/slot-backups.ts'
+import type { Server } from '../http/server.ts'
+import type { RootSecret } from '../secrets.ts'
+import type { Logger } from '../telemetry/log.ts'
 
 export interface OpenBackupsDeps {
   config: Config
@@ -61,7 +61,7 @@ export async function openBackups(server: Server, deps: OpenBackupsDeps): Promis
 /** The SDK is loaded only where a bucket is named: it takes memory and time. */
 export async function openRemote(config: Config): Promise<BlobStore | null> {
   if (!config.REEF_BACKUP_S3_BUCKET) return null
-  const { openS3 } = await import('./adapters/s3/s3.ts')
+  const { openS3 } = await import('../adapters/s3/s3.ts')
   const { REEF_BACKUP_S3_ACCESS_KEY_ID: id, REEF_BACKUP_S3_SECRET_ACCESS_KEY: key } = config
   if ((id === undefined) !== (key === undefined))
     throw new Error('Set both REEF_BACKUP_S3_ACCESS_KEY_ID and REEF_BACKUP_S3_SECRET_ACCESS_KEY, or neither.')

@@ -1,19 +1,19 @@
-import { createWebhookSender } from './adapters/webhook/sender.ts'
-import type { Config } from './config.ts'
-import type { Database } from './db/database.ts'
-import type { Listener } from './db/listen.ts'
-import type { Authenticator } from './domain/accounts/principal.ts'
-import { createAlertService } from './domain/credits/alert-service.ts'
-import { createAlertWorker } from './domain/credits/alert-worker.ts'
-import { createBudgetService } from './domain/credits/budget-service.ts'
-import { createTrials, type Trials } from './domain/credits/trial.ts'
-import type { Mailer } from './domain/mail/mailer.ts'
-import { createOperators } from './domain/operators/operators.ts'
-import { registerAlertRoutes } from './http/routes/alerts.ts'
-import { registerBudgetRoutes } from './http/routes/budgets.ts'
-import type { Server } from './http/server.ts'
-import type { RootSecret } from './secrets.ts'
-import type { Logger } from './telemetry/log.ts'
+import { createWebhookSender } from '../adapters/webhook/sender.ts'
+import type { Config } from '../config.ts'
+import type { Database } from '../db/database.ts'
+import type { Listener } from '../db/listen.ts'
+import type { Authenticator } from '../domain/accounts/principal.ts'
+import { createAlertService } from '../domain/credits/alert-service.ts'
+import { createAlertWorker } from '../domain/credits/alert-worker.ts'
+import { createBudgetService } from '../domain/credits/budget-service.ts'
+import { createTrials, type Trials } from '../domain/credits/trial.ts'
+import type { Mailer } from '../domain/mail/mailer.ts'
+import { createOperators } from '../domain/operators/operators.ts'
+import { registerAlertRoutes } from '../http/routes/alerts.ts'
+import { registerBudgetRoutes } from '../http/routes/budgets.ts'
+import type { Server } from '../http/server.ts'
+import type { RootSecret } from '../secrets.ts'
+import type { Logger } from '../telemetry/log.ts'
 
 export interface AlertsOptions {
   config: Config
@@ -73,7 +73,7 @@ export async function openAlerts(options: AlertsOptions): Promise<Alerts> {
 /** The library is loaded only where a mail server is named. */
 async function openMailer(config: Config): Promise<Mailer | undefined> {
   if (!config.REEF_SMTP_URL) return undefined
-  const { openSmtpMailer } = await import('./adapters/smtp/mailer.ts')
+  const { openSmtpMailer } = await import('../adapters/smtp/mailer.ts')
   return openSmtpMailer({
     url: config.REEF_SMTP_URL,
     from: config.REEF_MAIL_FROM ?? `Reef <reef@${config.REEF_DOMAIN}>`,

@@ -1,28 +1,28 @@
-import type { Clock } from './clock.ts'
-import type { Config } from './config.ts'
-import type { Database } from './db/database.ts'
-import type { Listener } from './db/listen.ts'
-import type { Authenticator } from './domain/accounts/principal.ts'
-import { clearAlert, raiseAlert } from './domain/credits/alerts.ts'
-import type { Operators } from './domain/operators/operators.ts'
-import { type Checkouts, createCheckouts } from './domain/payments/checkout.ts'
-import { createCustomers } from './domain/payments/customers.ts'
-import { createProviderEvents, type ProviderEvents } from './domain/payments/events.ts'
-import { listPayments } from './domain/payments/operator-list.ts'
-import type { Offer } from './domain/payments/packs.ts'
-import type { Payments } from './domain/payments/payments.ts'
-import { createReconciler, type Reconciler } from './domain/payments/reconcile.ts'
-import { listReconciliations } from './domain/payments/reconciliations.ts'
-import { createRefunds, type Refunds } from './domain/payments/refunds.ts'
-import { createPaymentService } from './domain/payments/service.ts'
-import { createPaymentSync, type PaymentSync } from './domain/payments/sync.ts'
-import { createTopUps, settleTopUp, type TopUpAlert, type TopUps } from './domain/payments/top-ups.ts'
-import { createPaymentWorker, type PaymentWorker } from './domain/payments/worker.ts'
-import { registerAdminPaymentRoutes } from './http/routes/admin-payments.ts'
-import { registerPaymentWebhook } from './http/routes/payment-webhook.ts'
-import { registerPaymentRoutes } from './http/routes/payments.ts'
-import type { Server } from './http/server.ts'
-import type { Logger } from './telemetry/log.ts'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import type { Database } from '../db/database.ts'
+import type { Listener } from '../db/listen.ts'
+import type { Authenticator } from '../domain/accounts/principal.ts'
+import { clearAlert, raiseAlert } from '../domain/credits/alerts.ts'
+import type { Operators } from '../domain/operators/operators.ts'
+import { type Checkouts, createCheckouts } from '../domain/payments/checkout.ts'
+import { createCustomers } from '../domain/payments/customers.ts'
+import { createProviderEvents, type ProviderEvents } from '../domain/payments/events.ts'
+import { listPayments } from '../domain/payments/operator-list.ts'
+import type { Offer } from '../domain/payments/packs.ts'
+import type { Payments } from '../domain/payments/payments.ts'
+import { createReconciler, type Reconciler } from '../domain/payments/reconcile.ts'
+import { listReconciliations } from '../domain/payments/reconciliations.ts'
+import { createRefunds, type Refunds } from '../domain/payments/refunds.ts'
+import { createPaymentService } from '../domain/payments/service.ts'
+import { createPaymentSync, type PaymentSync } from '../domain/payments/sync.ts'
+import { createTopUps, settleTopUp, type TopUpAlert, type TopUps } from '../domain/payments/top-ups.ts'
+import { createPaymentWorker, type PaymentWorker } from '../domain/payments/worker.ts'
+import { registerAdminPaymentRoutes } from '../http/routes/admin-payments.ts'
+import { registerPaymentWebhook } from '../http/routes/payment-webhook.ts'
+import { registerPaymentRoutes } from '../http/routes/payments.ts'
+import type { Server } from '../http/server.ts'
+import type { Logger } from '../telemetry/log.ts'
 
 export interface OpenPaymentsDeps {
   config: Config
@@ -169,7 +169,7 @@ export function createSelling(
 /** The library is loaded only where a key is set: it takes memory and time. */
 async function openProvider(config: Config): Promise<Payments | null> {
   if (!config.STRIPE_SECRET_KEY) return null
-  const { openStripe } = await import('./adapters/stripe/stripe.ts')
+  const { openStripe } = await import('../adapters/stripe/stripe.ts')
   return openStripe({
     secretKey: config.STRIPE_SECRET_KEY,
     webhookSecrets: config.STRIPE_WEBHOOK_SECRET,

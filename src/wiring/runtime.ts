@@ -1,11 +1,11 @@
-import type { Database } from './db/database.ts'
-import type { Listener } from './db/listen.ts'
-import { holdForCredits, type Shortage } from './domain/credits/holds.ts'
-import type { PriceService } from './domain/credits/price-service.ts'
-import { type RuntimeTimes, runtimeTimes } from './domain/credits/runtime-charge.ts'
-import { createLaunchCredits, type LaunchCredits } from './domain/credits/runtime-launch.ts'
-import { createRuntimeSweep } from './domain/credits/runtime-sweep.ts'
-import type { Logger } from './telemetry/log.ts'
+import type { Database } from '../db/database.ts'
+import type { Listener } from '../db/listen.ts'
+import { holdForCredits, type Shortage } from '../domain/credits/holds.ts'
+import type { PriceService } from '../domain/credits/price-service.ts'
+import { type RuntimeTimes, runtimeTimes } from '../domain/credits/runtime-charge.ts'
+import { createLaunchCredits, type LaunchCredits } from '../domain/credits/runtime-launch.ts'
+import { createRuntimeSweep } from '../domain/credits/runtime-sweep.ts'
+import type { Logger } from '../telemetry/log.ts'
 
 /** What runs is paid for: asked before it starts, charged while it runs, ended when the credits are. */
 export interface Runtime {
