@@ -218,6 +218,12 @@ describe('a reservation', () => {
     })
   })
 
+  it('that is closed holds nothing of what it did not take', () => {
+    const book = bookWith(grant(10), reserve(7))
+    receiptOf(book, settle(3))
+    expect(book.reservations.get(reservationId)).toMatchObject({ held: 0, settled: 3, closed_at: noon })
+  })
+
   it('goes on after a settlement that does not close it, and adds up what was settled', () => {
     const book = bookWith(grant(20), reserve(10))
     receiptOf(book, settle(3, false), 'one')
