@@ -65,6 +65,27 @@ describe('a budget', () => {
     expect(book.remainingOf(own)).toBe(10)
   })
 
+  it('of an agent counts for that agent', () => {
+    const own = budget({ scope: 'agent', subject_id: 'crab', limit_amount: 10 })
+    const book = bookOf(own)
+    expect(book.hold(plan('a', 20)).refusal).toBeNull()
+    expect(book.hold(plan('b', 20, { agentId: 'crab' })).refusal).toMatchObject({ scope: 'agent' })
+  })
+
+  it('has less left by what was spent', () => {
+    const book = bookOf(budget())
+    book.record({ ...spending('a'), amount: 30 })
+    expect(book.remainingOf(budget())).toBe(70)
+  })
+
+  it('gives exactly the least that is asked for, and the same again to whoever asks again', () => {
+    const book = bookOf(budget())
+    const least = { ...plan('a', 200), atLeast: 100 }
+    expect(book.hold(least)).toEqual({ refusal: null, amount: 100 })
+    expect(book.hold(least)).toEqual({ refusal: null, amount: 100 })
+    expect(book.remainingOf(budget())).toBe(0)
+  })
+
   it('stands in the way with the tightest of several', () => {
     const book = bookOf(
       budget({ id: 'wide' }),

@@ -28,6 +28,13 @@ const prices = fc.record({
 })
 const tokens = fc.nat(2_000_000)
 
+describe('what a call can cost', () => {
+  it('is what its tokens cost at the dearest prices, rounded up only where they do not come out even', () => {
+    expect(boundsOf(million, { inputTokensMax: 10, outputTokensMax: 2 }).worst).toBe(10 * 300 + 2 * 1200)
+    expect(boundsOf(price, { inputTokensMax: 10, outputTokensMax: 2 }).worst).toBe(1)
+  })
+})
+
 describe('what a call costs', () => {
   it('is the sum of its parts at their prices, rounded up once', () => {
     const used = usage({
