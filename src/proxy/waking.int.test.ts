@@ -164,7 +164,14 @@ describe('a sleeping instance', () => {
       response.resume()
       return response.statusCode
     }
+    const readActivity = () =>
+      database.asSystem((trx) =>
+        trx.selectFrom('instances').select('last_active_at as at').executeTakeFirstOrThrow(),
+      )
+    const before = await readActivity()
     expect(await call()).toBe(200)
+    // That it was used is written a moment after the answer, and nobody would let it down before.
+    await eventually(readActivity, ({ at }) => at > before.at)
     await sleep('suspended')
     expect(await call()).toBe(200)
     expect((await until('running')).sleep).toBeNull()
