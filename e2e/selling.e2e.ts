@@ -30,12 +30,11 @@ describe.skipIf(!chromium)('selling credits', { timeout: 120_000 }, () => {
   const region = (name: string, on = page) => on.getByRole('region', { name })
   const tab = (name: string, on = page) =>
     on.getByRole('navigation', { name: 'Credits' }).getByRole('link', { name })
-  /** What somebody else does shows within half a minute by itself; a reload is what an impatient person does. */
-  const untilShown = (on: Page, locate: () => ReturnType<Page['getByText']>) =>
-    eventually(async () => {
-      await on.reload()
-      await locate().first().waitFor({ timeout: 2_000 })
-    }, 30_000)
+  /** What somebody else does shows within half a minute by itself, and at once to an impatient person if it has happened. */
+  const untilShown = async (on: Page, locate: () => ReturnType<Page['getByText']>) => {
+    await on.reload()
+    await locate().first().waitFor({ timeout: 45_000 })
+  }
   const use = (credits: number) => spend(app.database, organizationId, credits * 1_000_000)
   const balance = (credits: string, on = page) =>
     region('Balance', on).getByText(credits, { exact: true }).first().waitFor()
