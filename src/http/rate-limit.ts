@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { CompiledQuery } from 'kysely'
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
+import { RateLimiterPostgres } from 'rate-limiter-flexible'
 import type { Database } from '../db/database.ts'
-import { ReefError } from '../errors.ts'
+import { consume } from './limiter.ts'
 
 /** Attempts within seconds. */
 interface RateLimit {
@@ -56,14 +56,14 @@ export function createRateLimits(deps: { database: Database; limits?: RateLimitO
 
   return {
     logInAttempt: async (address, email) => {
-      await consume(logInPerAddress, addressKey(address))
-      await consume(logInPerEmail, emailKey(email))
+      await consume(logInPerAddress, addressKey(address), tooMany)
+      await consume(logInPerEmail, emailKey(email), tooMany)
     },
     logInSucceeded: async (email) => {
       await logInPerEmail.delete(emailKey(email))
     },
-    signUpAttempt: (address) => consume(signUpPerAddress, addressKey(address)),
-    verifyAttempt: (address) => consume(verifyPerAddress, addressKey(address)),
+    signUpAttempt: (address) => consume(signUpPerAddress, addressKey(address), tooMany),
+    verifyAttempt: (address) => consume(verifyPerAddress, addressKey(address), tooMany),
   }
 }
 
@@ -78,20 +78,8 @@ function storeOf(database: Database) {
   }
 }
 
-async function consume(limiter: RateLimiterPostgres, key: string): Promise<void> {
-  try {
-    await limiter.consume(key)
-  } catch (refusal) {
-    // The library rejects with its result when the limit is reached and with an Error when counting failed.
-    if (!(refusal instanceof RateLimiterRes)) throw refusal
-    const retryAfterSeconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000))
-    throw new ReefError('rateLimited', {
-      code: 'rate_limited',
-      message: `Too many attempts. Try again in ${retryAfterSeconds} seconds.`,
-      retryAfterSeconds,
-    })
-  }
-}
+const tooMany = (retryAfterSeconds: number): string =>
+  `Too many attempts. Try again in ${retryAfterSeconds} seconds.`
 
 /** One subscriber usually has a whole IPv6 /64, so its addresses count as one. */
 function addressKey(address: string): string {

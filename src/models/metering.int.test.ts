@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { Agent, fetch } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { readBook } from '../../test/support/book.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import {
   type Behaviour,
@@ -162,14 +163,7 @@ const callsOf = (organizationId: string) =>
     trx.selectFrom('model_calls').selectAll().where('organization_id', '=', organizationId).execute(),
   )
 
-const bookOf = (organizationId: string) =>
-  database.asSystem((trx) =>
-    trx
-      .selectFrom('ledger_books')
-      .selectAll()
-      .where('organization_id', '=', organizationId)
-      .executeTakeFirstOrThrow(),
-  )
+const bookOf = (organizationId: string) => readBook(database, organizationId)
 
 const allSettled = (organizationId: string) =>
   expect

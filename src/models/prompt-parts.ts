@@ -1,4 +1,5 @@
 import type { ModelProtocol } from '../domain/usage/meter.ts'
+import { sumOf } from '../sum.ts'
 import { imageTokensMax, inspectContents, tokensMaxOf } from './bounds.ts'
 
 type Json = Record<string, unknown>
@@ -142,7 +143,7 @@ function messagePart(message: unknown): PromptPart {
     tokensMax: tokensMaxOf(plain.bytes, found),
     // What the block has beside its text counts, the mark too.
     unsettledMax: unsettledMax + plain.bytes - bytes + found.imagesByAddress * imageTokensMax,
-    thoughtsMax: thoughtsOf(message).reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+    thoughtsMax: sumOf(thoughtsOf(message), (text) => Buffer.byteLength(text)),
     beginsTurn: isObject(message) && message.role === 'user' && !isToolResult(message.content),
   }
 }

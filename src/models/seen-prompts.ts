@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { ModelProtocol } from '../domain/usage/meter.ts'
+import { sumOf } from '../sum.ts'
 import { type PromptPart, partsOfPrompt } from './prompt-parts.ts'
 
 /** Whose prompt it is and what reads it: what is known of one says nothing about another. */
@@ -62,14 +63,14 @@ export function createSeenPrompts({ entriesMax = 20_000 }: SeenPromptsOptions = 
       const places = chain(scope, parts)
       const inputTokensMax = boundOf(parts, places, tokens)
       return {
-        bytes: sum(parts, ({ bytes }) => bytes),
+        bytes: sumOf(parts, ({ bytes }) => bytes),
         inputTokensMax,
         learn: (inputTokens) => {
           if (inputTokens > (inputTokensMax ?? Number.POSITIVE_INFINITY)) {
             distrusted.set(scope, true)
             return false
           }
-          if (inputTokens * bytesPerTokenMax < sum(parts, ({ tokensMax }) => tokensMax)) return true
+          if (inputTokens * bytesPerTokenMax < sumOf(parts, ({ tokensMax }) => tokensMax)) return true
           remember(inputTokens, { parts, places, headCount }, tokens)
           return true
         },
@@ -88,7 +89,7 @@ function boundOf(
   for (let index = parts.length - 1; index >= 0; index -= 1) {
     const known = tokens.get(places[index] as string)
     if (known !== undefined)
-      return known + rest + sum(parts.slice(0, index + 1), ({ unsettledMax }) => unsettledMax)
+      return known + rest + sumOf(parts.slice(0, index + 1), ({ unsettledMax }) => unsettledMax)
     rest += (parts[index] as PromptPart).tokensMax
   }
   return undefined
@@ -123,10 +124,6 @@ function chain(scope: string, parts: readonly PromptPart[]): string[] {
 /** 128 bits: nobody finds two texts of one name. */
 function digest(before: string, text: string): string {
   return hash('sha256', before + text, 'base64url').slice(0, 22)
-}
-
-function sum<T>(items: readonly T[], read: (item: T) => number): number {
-  return items.reduce((total, item) => total + read(item), 0)
 }
 
 interface Recent<V> {

@@ -113,15 +113,7 @@ describe('a request in the moment in which its instance stops', () => {
   it('is held as a WebSocket upgrade', async () => {
     await startDraining()
     await sleeper.sleep('stopped')
-    const { proxy, host, cookie } = sleeper
-    const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/`, {
-      headers: { host, cookie, origin: `http://${host}` },
-    })
-    await once(socket, 'open')
-    socket.send('are you awake?')
-    const [answer] = await once(socket, 'message')
-    expect(String(answer)).toBe('are you awake?')
-    socket.terminate()
+    expect(await sleeper.echo('are you awake?')).toBe('are you awake?')
     expect(boots()).toEqual([2])
   })
 

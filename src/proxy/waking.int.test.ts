@@ -50,16 +50,9 @@ describe('a sleeping instance', () => {
   })
 
   it('wakes for a WebSocket upgrade', async () => {
-    const { sleep, proxy, host, cookie } = await start()
+    const { sleep, echo } = await start()
     await sleep('suspended')
-    const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/`, {
-      headers: { host, cookie, origin: `http://${host}` },
-    })
-    await once(socket, 'open')
-    socket.send('are you awake?')
-    const [answer] = await once(socket, 'message')
-    expect(String(answer)).toBe('are you awake?')
-    socket.terminate()
+    expect(await echo('are you awake?')).toBe('are you awake?')
   })
 
   it('wakes for a browser that opens its address', async () => {

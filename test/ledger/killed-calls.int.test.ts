@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LedgerReport } from '../../src/domain/credits/verify.ts'
 import { isId } from '../../src/ids.ts'
 import { modelKeys } from '../../src/slot-key.ts'
+import { readBook } from '../support/book.ts'
 import { signUp, type TestClient } from '../support/client.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
@@ -105,14 +106,7 @@ const callRows = () =>
       select id, outcome, error_code, cost, input_tokens + output_tokens as tokens from model_calls
       where organization_id = ${organizationId} order by id`.execute(trx),
   )
-const bookOf = () =>
-  database.asSystem((trx) =>
-    trx
-      .selectFrom('ledger_books')
-      .selectAll()
-      .where('organization_id', '=', organizationId)
-      .executeTakeFirstOrThrow(),
-  )
+const bookOf = () => readBook(database, organizationId)
 
 it('calls of a control plane killed with -9 are each settled once, and nothing is held any more', {
   timeout: 180_000,

@@ -13,6 +13,7 @@ import type {
   TokenUsage,
 } from '../../src/domain/usage/meter.ts'
 import { newId } from '../../src/ids.ts'
+import { readBook } from './book.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 
 /** One micro-credit for a token, two for one that is written: what a call costs can be seen at a glance. */
@@ -75,7 +76,7 @@ export interface MeteredWorld {
   /** Throws when it is refused. */
   begin(call: ModelCall, meter?: Meter): Promise<AdmittedCall>
   rowOf(id: string): ReturnType<typeof findRow>
-  bookOf(organizationId: string): ReturnType<typeof getBook>
+  bookOf(organizationId: string): ReturnType<typeof readBook>
   /** The same database, as long as it is not `broken`; counts whom it has refused. */
   unreliable(): UnreliableDatabase
   drop(): Promise<void>
@@ -144,7 +145,7 @@ export async function createMeteredWorld(): Promise<MeteredWorld> {
       return admitted
     },
     rowOf: (id) => findRow(database, id),
-    bookOf: (organizationId) => getBook(database, organizationId),
+    bookOf: (organizationId) => readBook(database, organizationId),
     unreliable: () => unreliable(database),
     drop: () => database.drop(),
   }
@@ -165,16 +166,6 @@ async function insertOrganization(database: Database, amount: number): Promise<s
 function findRow(database: Database, id: string) {
   return database.asSystem((trx) =>
     trx.selectFrom('model_calls').selectAll().where('id', '=', id).executeTakeFirst(),
-  )
-}
-
-function getBook(database: Database, organizationId: string) {
-  return database.asSystem((trx) =>
-    trx
-      .selectFrom('ledger_books')
-      .selectAll()
-      .where('organization_id', '=', organizationId)
-      .executeTakeFirstOrThrow(),
   )
 }
 

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { WebSocket } from 'ws'
 import type { Authenticator, Principal } from '../../src/domain/accounts/principal.ts'
 import type { Instance } from '../../src/domain/instances/instance.ts'
 import { unauthenticated } from '../../src/errors.ts'
@@ -31,6 +33,8 @@ export interface Sleeper {
   sleep(rung: SleepRung): Promise<void>
   /** The same without waiting. */
   letDown(rung: SleepRung): Promise<void>
+  /** What a WebSocket of the instance's own page answers to a message. */
+  echo(message: string): Promise<string>
   /** As the owner's OpenAI client would. */
   ask(path?: string, init?: RequestInit): Promise<Response>
   close(): Promise<void>
@@ -72,14 +76,25 @@ export async function startSleeper(database: TestDatabase, options: SleeperOptio
     )
     await plane.reconciler.settle(id)
   }
+  const host = `${instance.slug}.localhost:${proxy.port}`
+  const cookieHeader = cookie.split(';', 1)[0] as string
   return {
     person,
     instance,
     plane,
     proxy,
     upstream,
-    host: `${instance.slug}.localhost:${proxy.port}`,
-    cookie: cookie.split(';', 1)[0] as string,
+    host,
+    cookie: cookieHeader,
+    echo: async (message) => {
+      const headers = { host, cookie: cookieHeader, origin: `http://${host}` }
+      const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/`, { headers })
+      await once(socket, 'open')
+      socket.send(message)
+      const [answer] = await once(socket, 'message')
+      socket.terminate()
+      return String(answer)
+    },
     until,
     letDown,
     sleep: async (rung) => {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readBook } from '../../../test/support/book.ts'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { newId } from '../../ids.ts'
 import { createLedger, type Ledger } from './ledger.ts'
@@ -14,14 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-const bookOf = (organizationId: string) =>
-  database.asSystem((trx) =>
-    trx
-      .selectFrom('ledger_books')
-      .selectAll()
-      .where('organization_id', '=', organizationId)
-      .executeTakeFirstOrThrow(),
-  )
+const bookOf = (organizationId: string) => readBook(database, organizationId)
 
 async function organizationWith(amount: number): Promise<string> {
   const organizationId = newId()

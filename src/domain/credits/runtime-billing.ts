@@ -1,10 +1,11 @@
 import { sql } from 'kysely'
+import { earlier } from '../../clock.ts'
 import type { Trx } from '../../db/database.ts'
 import { newId } from '../../ids.ts'
 import { applyOperations } from './ledger-store.ts'
 import type { Operation } from './operation.ts'
 import type { Prices } from './price-service.ts'
-import { type BudgetHolds, chargeBudgets, earlier, noBudgets } from './runtime-budget-holds.ts'
+import { type BudgetHolds, chargeBudgets, noBudgets } from './runtime-budget-holds.ts'
 import { type ChargeDecision, type ChargeLine, decideCharge, type RuntimeTimes } from './runtime-charge.ts'
 import { applyHolds } from './runtime-holds.ts'
 import {

@@ -1,4 +1,6 @@
+import { earlier } from '../../clock.ts'
 import type { Trx } from '../../db/database.ts'
+import { sumOf } from '../../sum.ts'
 import { type BudgetState, checkBudgets, findBudgets, holdsInstance, recordSpend } from './budgets.ts'
 import type { PriceList } from './prices.ts'
 import { type BudgetedInstance, type BudgetShare, nextBudgetLook, shareBudgets } from './runtime-budgets.ts'
@@ -84,9 +86,10 @@ function spentOf(context: BudgetContext) {
   return metered
     .map(({ instance, row }) => ({
       ...spendingOf(context, instance, window.sequence),
-      amount: decision.lines
-        .filter(({ instanceId }) => instanceId === instance.id)
-        .reduce((sum, { cost }) => sum + cost, 0),
+      amount: sumOf(
+        decision.lines.filter(({ instanceId }) => instanceId === instance.id),
+        ({ cost }) => cost,
+      ),
       wasHeld: row.budget_until !== null,
     }))
     .filter(({ amount, wasHeld }) => amount > 0 || wasHeld)
@@ -141,9 +144,4 @@ function nextPeriod(
     )
     .map(({ until }) => until.getTime())
   return held.length === 0 ? null : Math.min(now + heldLookSeconds * 1000, ...times)
-}
-
-export function earlier(one: number | null, other: number | null): number | null {
-  if (one === null || other === null) return one ?? other
-  return Math.min(one, other)
 }

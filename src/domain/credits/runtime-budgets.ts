@@ -1,3 +1,4 @@
+import { sumOf } from '../../sum.ts'
 import { type BudgetState, holdsInstance } from './budgets.ts'
 import {
   aheadSeconds,
@@ -60,7 +61,7 @@ export function shareBudgets(
   }
   for (const { budget } of covers) {
     const concerned = instances.filter((instance) => holdsInstance(budget, instance))
-    const held = concerned.reduce((sum, { id }) => sum + (shares.get(id)?.amount ?? 0), 0)
+    const held = sumOf(concerned, ({ id }) => shares.get(id)?.amount ?? 0)
     for (const { id } of concerned) {
       const share = shares.get(id) as BudgetShare // made above for each
       shares.set(id, { ...share, left: Math.min(share.left, budget.left - held) })
@@ -100,10 +101,10 @@ function coverOf(
   times: RuntimeTimes,
 ): Omit<Cover, 'budget'> {
   const concerned = instances.filter((instance) => holdsInstance(budget, instance))
-  const perHour = sum(concerned, ({ goesOn, burn }) => (goesOn ? burn.perHour : 0))
+  const perHour = sumOf(concerned, ({ goesOn, burn }) => (goesOn ? burn.perHour : 0))
   if (budget.left < 1) return { seconds: 0, isShort: true }
   if (perHour === 0) return { seconds: Number.POSITIVE_INFINITY, isShort: false }
-  const ends = sum(concerned, ({ burn }) => burn.drain + burn.pending)
+  const ends = sumOf(concerned, ({ burn }) => burn.drain + burn.pending)
   const possible = Math.max(0, ((budget.left - ends) / perHour) * 3600)
   const wanted = aheadSeconds(budget.left, perHour, times)
   return { seconds: Math.min(wanted, possible), isShort: possible < wanted }
@@ -121,8 +122,4 @@ function shareOf({ burn, goesOn }: BudgetedInstance, covers: readonly Cover[]): 
     isSpent,
     left: Number.POSITIVE_INFINITY,
   }
-}
-
-function sum<T>(items: readonly T[], read: (item: T) => number): number {
-  return items.reduce((total, item) => total + read(item), 0)
 }

@@ -16,20 +16,14 @@ export async function findPricesBefore(
   prices: Prices,
 ): Promise<PricesBefore> {
   if (metered.length === 0) return new Map()
-  const { rows } = await sql<{ id: string; version: number }>`
-    select meters.instance_id as id, (
-        select max(version) from price_lists where effective_from <= meters.charged_until
-      ) as version
-    from runtime_meters meters where meters.instance_id = any(${metered.map(({ instance }) => instance.id)}::uuid[])
-    `.execute(trx)
   // Before the first list nothing had a price that anybody could have known.
-  const other = rows.filter(({ version }) => version !== null && version !== prices.version)
-  if (other.length === 0) return new Map()
-  const lists = await trx
-    .selectFrom('price_lists')
-    .select(['version', 'prices as list'])
-    .where('version', 'in', [...new Set(other.map(({ version }) => version))])
-    .execute()
-  // Each was found a moment ago, and lists are never deleted.
-  return new Map(other.map(({ id, version }) => [id, lists.find((one) => one.version === version) as Prices]))
+  const { rows } = await sql<Prices & { id: string }>`
+    select meters.instance_id as id, lists.version, lists.prices as list
+    from runtime_meters meters cross join lateral (
+      select version, prices from price_lists where effective_from <= meters.charged_until
+      order by version desc limit 1
+    ) as lists
+    where meters.instance_id = any(${metered.map(({ instance }) => instance.id)}::uuid[])
+      and lists.version <> ${prices.version}`.execute(trx)
+  return new Map(rows.map(({ id, version, list }) => [id, { version, list }]))
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { readBook } from '../../../test/support/book.ts'
 import {
   clearInstances,
   createPerson,
@@ -57,14 +58,7 @@ describe('runtime', () => {
     })
   const until = (plane: TestControlPlane, person: Principal, isRight: (instance: Instance) => boolean) =>
     eventually(() => plane.service.getOwn(person), isRight, 25)
-  const bookOf = ({ organizationId }: Principal) =>
-    database.asSystem((trx) =>
-      trx
-        .selectFrom('ledger_books')
-        .selectAll()
-        .where('organization_id', '=', organizationId)
-        .executeTakeFirstOrThrow(),
-    )
+  const bookOf = ({ organizationId }: Principal) => readBook(database, organizationId)
   const usageOf = async ({ organizationId }: Principal) => {
     const { rows } = await database.asSystem((trx) =>
       sql<{ cost: number; ms: number }>`select coalesce(sum(cost), 0)::bigint as cost,

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
+import { containing } from '../../db/like.ts'
 import { type Principal, requireRole, requireScope } from '../accounts/principal.ts'
 import { type Entry, type EntryKind, entriesOf, type FoundEntry } from './entry.ts'
 
@@ -194,7 +195,7 @@ function conditionsOf({ search, kind, holds }: StatementFilter): RawBuilder<unkn
   else if (kind) conditions.push(sql`first.operation = ${kind}`)
   else if (!holds) conditions.push(sql`first.operation <> 'reserve' and not ${isRelease}`)
   if (search !== undefined) {
-    const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`
+    const pattern = containing(search)
     conditions.push(
       sql`(first.note ilike ${pattern} or first.reference ilike ${pattern} or first.key ilike ${pattern})`,
     )

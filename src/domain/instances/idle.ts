@@ -1,3 +1,4 @@
+import { earlier } from '../../clock.ts'
 import type { Rung } from '../../db/tables/idle.ts'
 import type { ComputeCapabilities } from './compute.ts'
 import { addSeconds } from './limits.ts'
@@ -145,19 +146,19 @@ function descend(
     if (ladder.indexOf(deeper) <= ladder.indexOf(from)) continue
     const dueAt = addSeconds(facts.lastActiveAt, times[deeper] as number) // possibleRungs left no null
     if (dueAt > now) {
-      nextAt = earliest(nextAt, dueAt)
+      nextAt = earlier(nextAt, dueAt)
       continue
     }
     if (isWithoutMemory(deeper) && facts.nextWakeAt && facts.nextWakeAt < addSeconds(now, stopSecondsMin))
       break
     if (deeper === 'archived' && facts.backup !== 'fresh') {
       backUp = facts.backup === 'outdated'
-      if (backUp) nextAt = earliest(nextAt, addSeconds(now, backUpLookSeconds))
+      if (backUp) nextAt = earlier(nextAt, addSeconds(now, backUpLookSeconds))
       break
     }
     rung = deeper
   }
-  return { rung, lookAt: earliest(nextAt, wakeTime(facts, rung)), backUp }
+  return { rung, lookAt: earlier(nextAt, wakeTime(facts, rung)), backUp }
 }
 
 const backUpLookSeconds = 600
@@ -175,9 +176,4 @@ function isWithoutMemory(rung: Rung): boolean {
 
 function latest(...times: (Date | null)[]): Date {
   return new Date(Math.max(...times.map((time) => time?.getTime() ?? 0)))
-}
-
-function earliest(one: Date | null, other: Date | null): Date | null {
-  if (one === null || other === null) return one ?? other
-  return one < other ? one : other
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
+import { containing } from '../../db/like.ts'
 import type { DisputeState } from '../../db/tables/payments.ts'
 import { type DisputeRow, type Payment, type PaymentRecord, toPayment } from './payment.ts'
 import { refundable } from './refundable.ts'
@@ -77,7 +78,7 @@ function selectPayments(trx: Trx, { organizationId, search, disputed }: Operator
 }
 
 function matches(search: string) {
-  const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`
+  const pattern = containing(search)
   return sql<boolean>`(payments.id::text ilike ${pattern} or payments.intent_id ilike ${pattern}
     or payments.checkout_id ilike ${pattern} or payments.customer_id ilike ${pattern}
     or exists (select from organizations where organizations.id = payments.organization_id

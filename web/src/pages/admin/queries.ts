@@ -1,5 +1,6 @@
-import { queryOptions } from '@tanstack/react-query'
+import { type QueryClient, queryOptions } from '@tanstack/react-query'
 import { call } from '../../api/client.ts'
+import { creditsKey } from '../../api/credits.ts'
 import type { AdminPayments, Operator, Overview, PriceVersions, Reconciliations } from '../../api/types.ts'
 
 export const overviewQuery = queryOptions({
@@ -19,7 +20,13 @@ export const adminPricesQuery = queryOptions({
 })
 
 /** Everything under this key changes when money comes or goes. */
-export const adminPaymentsKey = ['admin', 'payments']
+const adminPaymentsKey = ['admin', 'payments']
+
+/** After money came or went, or may have: the operator's own organization may be the one. */
+export async function refreshPayments(client: QueryClient): Promise<void> {
+  await client.invalidateQueries({ queryKey: adminPaymentsKey })
+  await client.invalidateQueries({ queryKey: creditsKey })
+}
 
 export interface AdminPaymentFilter {
   search: string

@@ -1,6 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { call } from '../../api/client.ts'
-import { creditsKey } from '../../api/credits.ts'
 import type { Reconciliation, ReconciliationRun } from '../../api/types.ts'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
@@ -8,7 +7,7 @@ import { ErrorNotice, Notice } from '../../ui/notice.tsx'
 import { Skeleton } from '../../ui/skeleton.tsx'
 import { RelativeTime } from '../../ui/time.tsx'
 import { countText } from '../backups/words.ts'
-import { adminPaymentsKey, reconciliationsQuery } from './queries.ts'
+import { reconciliationsQuery, refreshPayments } from './queries.ts'
 
 /** Whether Stripe and this Reef say the same, and what a person has to look at. */
 export function ReconciliationCard() {
@@ -17,10 +16,7 @@ export function ReconciliationCard() {
   const run = useMutation({
     meta: { showsError: true },
     mutationFn: () => call<Reconciliation>('POST', '/api/admin/payments/reconcile'),
-    onSettled: async () => {
-      await client.invalidateQueries({ queryKey: adminPaymentsKey })
-      await client.invalidateQueries({ queryKey: creditsKey })
-    },
+    onSettled: () => refreshPayments(client),
   })
   const runs = answer.data?.reconciliations ?? []
   const underWay = runs.some(({ finishedAt }) => finishedAt === null)

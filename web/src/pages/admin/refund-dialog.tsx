@@ -1,7 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { call } from '../../api/client.ts'
-import { creditsKey } from '../../api/credits.ts'
 import { ApiError, fieldMessage } from '../../api/errors.ts'
 import type { AdminPayment, Payment } from '../../api/types.ts'
 import { Button } from '../../ui/button.tsx'
@@ -10,7 +9,7 @@ import { Dialog } from '../../ui/dialog.tsx'
 import { TextField } from '../../ui/field.tsx'
 import { ErrorNotice, Notice } from '../../ui/notice.tsx'
 import { showDone } from '../../ui/toast.tsx'
-import { adminPaymentsKey } from './queries.ts'
+import { refreshPayments } from './queries.ts'
 import { effectText, moneyDraft, parseMoney, refundEffect } from './refund-words.ts'
 
 const fields = ['amountCents', 'reason']
@@ -40,10 +39,7 @@ export function RefundDialog({ payment, onClose }: { payment: AdminPayment; onCl
       // A clear no ends this one; whatever else went wrong, pressing again goes on with it.
       if (error instanceof ApiError && error.status >= 400 && error.status < 500) setKey(crypto.randomUUID())
     },
-    onSettled: async () => {
-      await client.invalidateQueries({ queryKey: adminPaymentsKey })
-      await client.invalidateQueries({ queryKey: creditsKey })
-    },
+    onSettled: () => refreshPayments(client),
   })
   const change = (text: string) => {
     setAmount(text)
