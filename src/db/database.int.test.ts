@@ -1,6 +1,9 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
+import { eventually } from '../../test/support/eventually.ts'
 import { newId } from '../ids.ts'
+import { openDatabase } from './database.ts'
 
 describe('database', () => {
   let database: TestDatabase
@@ -46,5 +49,21 @@ describe('database', () => {
     await expect(database.identity.selectFrom('organizations').selectAll().execute()).rejects.toThrow(
       /permission denied/,
     )
+  })
+
+  it('leaves no connection behind when it is closed, also one that only background work has used', async () => {
+    const url = new URL(database.loginUrl)
+    url.searchParams.set('application_name', 'closes')
+    const another = openDatabase({ url: url.href })
+    const connections = async () => {
+      const { rows } = await database.asSystem((trx) =>
+        sql`select 1 from pg_stat_activity where application_name = 'closes'`.execute(trx),
+      )
+      return rows.length
+    }
+    await another.asSystem((trx) => trx.selectFrom('users').select('id').execute())
+    expect(await connections()).toBe(1)
+    await Promise.all([another.close(), another.close()])
+    await eventually(async () => expect(await connections()).toBe(0))
   })
 })

@@ -68,6 +68,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       return work(trx)
     })
 
+  let ended: Promise<void> | undefined
   return {
     inTenant: (organizationId, work) => withScope({ organizationId }, work),
     asUser: (userId, work) => withScope({ userId }, work),
@@ -76,6 +77,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     ping: async () => {
       await sql`select 1`.execute(kysely)
     },
-    close: () => kysely.destroy(),
+    // Not by destroying one of both, which ends the pool only when that one was used.
+    close: () => {
+      ended ??= pool.end()
+      return ended
+    },
   }
 }

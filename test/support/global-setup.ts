@@ -27,7 +27,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const embedded = external ? undefined : await startEmbeddedPostgres(directory)
   const adminUrl = external ?? (embedded as { superuserUrl: string }).superuserUrl
   const templateName = `reef_template_${process.pid}`
-  await withAdmin(adminUrl, (admin) => admin.query(`create database ${templateName}`))
+  await withAdmin(adminUrl, async (admin) => {
+    if (embedded) await forgetAtPowerLoss(admin)
+    await admin.query(`create database ${templateName}`)
+  })
   const url = new URL(adminUrl)
   url.pathname = `/${templateName}`
   await migrate(url.href, testSecret)
@@ -38,6 +41,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     else await withAdmin(adminUrl, (admin) => admin.query(`drop database ${templateName} with (force)`))
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** This server ends with the run, so nothing of it must outlive the machine; whoever kills it has one of their own. */
+async function forgetAtPowerLoss(admin: pg.Client): Promise<void> {
+  for (const setting of ['fsync', 'full_page_writes', 'synchronous_commit'])
+    await admin.query(`alter system set ${setting} = off`)
+  await admin.query('select pg_reload_conf()')
 }
 
 async function withAdmin(adminUrl: string, work: (admin: pg.Client) => Promise<unknown>): Promise<void> {
