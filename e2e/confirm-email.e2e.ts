@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { startMailServer, type TestMailServer } from '../test/support/mail-server.ts'
-import { ensureDashboard, openBrowser } from './support/browser.ts'
+import { ensureDashboard, openBrowser, openPage } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 import { lookAt } from './support/looks.ts'
 import { type PretendedApp, startPretendedApp } from './support/pretended-app.ts'
@@ -34,7 +34,7 @@ describe.skipIf(!chromium)('confirming an e-mail address', { timeout: 120_000 },
       body: JSON.stringify({ email: 'operator@example.com', password: 'correct horse battery', name: 'Op' }),
     })
     browser = await openBrowser(chromium as string)
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' })
+    page = await openPage(browser)
     page.setDefaultTimeout(20_000)
   }, 120_000)
   afterAll(async () => {
@@ -59,14 +59,13 @@ describe.skipIf(!chromium)('confirming an e-mail address', { timeout: 120_000 },
   })
 
   it('works on another device, without a log-in, and once', async () => {
-    const elsewhere = await browser.newContext()
-    const other = await elsewhere.newPage()
+    const other = await openPage(browser)
     await other.goto(link)
     await other.getByText('Your e-mail address is confirmed.').waitFor()
     await other.getByRole('link', { name: 'Log in' }).waitFor()
     await other.reload()
     await other.getByText('This link was used before or is too old.', { exact: false }).waitFor()
-    await elsewhere.close()
+    await other.close()
   })
 
   it('is asked for no more, and the trial credits are there', async () => {

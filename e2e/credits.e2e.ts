@@ -6,7 +6,7 @@ import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { type FakeStripe, startFakeStripe } from '../test/support/fake-stripe/fake-stripe.ts'
 import { type ReefProcess, readReefLog, startReefProcess } from '../test/support/reef-process.ts'
-import { ensureDashboard, openBrowser, picture } from './support/browser.ts'
+import { ensureDashboard, openBrowser, openPage, picture } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 import { lookAt } from './support/looks.ts'
 
@@ -66,7 +66,7 @@ describe.skipIf(!chromium)('a person and their credits', { timeout: 300_000 }, (
     })
     fake.deliveries.endpoint = `${reef.url}/api/payments/stripe/webhook`
     browser = await openBrowser(chromium as string)
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' })
+    page = await openPage(browser)
     page.setDefaultTimeout(20_000)
     page.on('pageerror', (error) => errors.push(error.message))
     ui = dashboard(page, reef.url)

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { type ReefProcess, startReefProcess } from '../test/support/reef-process.ts'
-import { collectErrors, ensureDashboard, openBrowser, picture } from './support/browser.ts'
+import { collectErrors, ensureDashboard, openBrowser, openPage, picture } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 
 const chromium = requireComponent('chromium')
@@ -38,7 +38,7 @@ describe.skipIf(!chromium)('a person with a browser', { timeout: 240_000 }, () =
     await ensureDashboard()
     reef = await startReefProcess({ POOL_SIZE: '0' })
     browser = await openBrowser(chromium as string)
-    page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' })
+    page = await openPage(browser, { viewport: { width: 1280, height: 800 } })
     errors = collectErrors(page)
     ui = dashboard(page, reef.url)
   }, 240_000)

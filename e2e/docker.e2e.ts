@@ -11,7 +11,7 @@ import { readReefId, removeOwn } from '../test/support/docker.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { type ReefProcess, startReefProcess } from '../test/support/reef-process.ts'
-import { collectErrors, ensureDashboard, openBrowser, picture } from './support/browser.ts'
+import { collectErrors, ensureDashboard, openBrowser, openPage, picture } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 
 const chromium = requireComponent('chromium')
@@ -59,12 +59,7 @@ describe.skipIf(components.includes(undefined))(
       )
       browser = await openBrowser(chromium as string)
       // Chromium keeps its own list of authorities; that the certificate is right is checked by the clients below.
-      const context = await browser.newContext({
-        viewport: { width: 1280, height: 800 },
-        colorScheme: 'light',
-        ignoreHTTPSErrors: true,
-      })
-      page = await context.newPage()
+      page = await openPage(browser, { viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true })
       errors = collectErrors(page)
       ui = dashboard(page, origin)
     }, 300_000)

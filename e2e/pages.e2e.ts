@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
-import { ensureDashboard, openBrowser } from './support/browser.ts'
+import { ensureDashboard, openBrowser, openPage } from './support/browser.ts'
 import { dashboard } from './support/dashboard.ts'
 import { instanceStates } from './support/instance-states.ts'
 import { lookAt } from './support/looks.ts'
@@ -27,7 +27,7 @@ describe.skipIf(!chromium)('the pages of an instance', { timeout: 120_000 }, () 
     await ensureDashboard()
     app = await startPretendedApp()
     browser = await openBrowser(chromium as string)
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 }, colorScheme: 'light' })
+    page = await openPage(browser)
     page.setDefaultTimeout(10_000)
     page.on('pageerror', (error) => errors.push(error.message))
     // Nobody in a pretended machine answers; what a real one would, and how often it is asked, which wakes it.

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { buildDashboard, isDashboardStale } from '../../src/cli/up/dashboard.ts'
 
 export function openBrowser(executablePath: string): Promise<Browser> {
@@ -17,6 +17,19 @@ export function openBrowser(executablePath: string): Promise<Browser> {
       '--disable-component-update',
       '--disable-sync',
     ],
+  })
+}
+
+/**
+ * In a context of its own, closed with it. What moves for as long as something lasts is painted sixty times a second by
+ * the processor, which OpenClaw needs meanwhile; so the page is asked to keep still.
+ */
+export function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<Page> {
+  return browser.newPage({
+    viewport: { width: 1280, height: 900 },
+    colorScheme: 'light',
+    reducedMotion: 'reduce',
+    ...options,
   })
 }
 

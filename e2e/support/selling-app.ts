@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { signUp, type TestClient } from '../../test/support/client.ts'
 import { type FakeStripe, startFakeStripe } from '../../test/support/fake-stripe/fake-stripe.ts'
-import { ensureDashboard, openBrowser } from './browser.ts'
+import { ensureDashboard, openBrowser, openPage } from './browser.ts'
 import { type PretendedApp, startPretendedApp } from './pretended-app.ts'
 
 export const password = 'correct horse battery'
@@ -56,8 +56,7 @@ export async function startSellingApp(chromium: string): Promise<SellingApp> {
     posted,
     errors,
     openPage: async () => {
-      const viewport = { width: 1280, height: 900 }
-      const page = await (await browser.newContext({ viewport, colorScheme: 'light' })).newPage()
+      const page = await openPage(browser)
       page.setDefaultTimeout(20_000)
       page.on('pageerror', (error) => errors.push(error.message))
       return page

@@ -53,6 +53,7 @@ beforeAll(async () => {
   key = await keyOfSlot()
 }, 180_000)
 afterAll(async () => {
+  await endMachine().catch(() => undefined)
   await reef?.close()
   await provider?.close()
   await database?.drop()
@@ -61,6 +62,13 @@ afterAll(async () => {
 interface Prices {
   models: Record<string, unknown>
   plans: Record<string, unknown>
+}
+
+/** With a database that others may use too, a Reef that ends leaves its machines to them. */
+async function endMachine(): Promise<void> {
+  const { id } = await person.untilInstance(() => true, 'there')
+  await person.call('POST', `/api/instances/${id}/stop`)
+  await person.untilInstance(({ status }) => status === 'stopped', 'stopped')
 }
 
 /** OpenClaw need not have booted: its slot has its key from the beginning. */
