@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { descendants, listProcesses } from './process-table.ts'
@@ -185,7 +186,7 @@ test('no value is in any file of the slot, any log line or any process’s envir
     ['the log', JSON.stringify(plane.logs)],
     ['statuses', JSON.stringify(plane.statuses)],
     ...[...processEnvironments].map((text): [string, string] => ['a process', text]),
-    ...filesBelow(slot.directory).map((path): [string, string] => [path, readIfThere(path)]),
+    ...(await filesBelow(slot.directory)).map((path): [string, string] => [path, readIfThere(path)]),
   ]
   expect(places.length).toBeGreaterThan(20)
   const found = places.filter(([, text]) => all.some((value) => text.includes(value))).map(([place]) => place)
@@ -217,8 +218,9 @@ function readIfThere(path: string): string {
   }
 }
 
-function filesBelow(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
+/** The synchronous `readdir` would follow the links that OpenClaw makes to its own packages, which are gigabytes. */
+async function filesBelow(directory: string): Promise<string[]> {
+  return (await readdir(directory, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
 }

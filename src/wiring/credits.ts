@@ -73,7 +73,13 @@ export async function openCredits(deps: CreditsDeps): Promise<Credits> {
     stores: [...(remote ? [remote] : []), openLocalDisk(join(config.REEF_DATA_DIR, 'ledger'))],
   }
   const audit = createLedgerAudit({ database, anchors: () => readAnchors(anchors) })
-  const worker = createLedgerWorker({ database, anchors: createAnchorWriter(anchors), audit, log })
+  const worker = createLedgerWorker({
+    database,
+    anchors: createAnchorWriter(anchors),
+    audit,
+    usageDays: config.REEF_USAGE_DAYS,
+    log,
+  })
   const operators = createOperators(database)
   return {
     ledger,

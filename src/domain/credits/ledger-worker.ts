@@ -1,5 +1,6 @@
 import type { Database } from '../../db/database.ts'
 import type { Logger } from '../../telemetry/log.ts'
+import { forgetUsage } from '../usage/retention.ts'
 import type { AnchorWriter } from './anchors.ts'
 import type { LedgerAudit } from './ledger-audit.ts'
 import { expireReservations, forgetReservations } from './reservations.ts'
@@ -14,6 +15,8 @@ export interface LedgerWorkerDeps {
   database: Database
   anchors: AnchorWriter
   audit: LedgerAudit
+  /** How long the records behind what was charged are kept. */
+  usageDays: number
   log: Logger
 }
 
@@ -28,10 +31,17 @@ const auditSeconds = 86_400
 const stopMilliseconds = 3_000
 
 /** What nobody waits for. Any number of control planes may run it. */
-export function createLedgerWorker({ database, anchors, audit, log }: LedgerWorkerDeps): LedgerWorker {
+export function createLedgerWorker({
+  database,
+  anchors,
+  audit,
+  usageDays,
+  log,
+}: LedgerWorkerDeps): LedgerWorker {
   const jobs = [
     job(expireSeconds, () => expireReservations(database), 'expired reservations were not given back'),
     job(forgetSeconds, () => forgetReservations(database), 'old reservations were not forgotten'),
+    job(forgetSeconds, () => forgetUsage(database, usageDays), 'old usage was not forgotten'),
     job(anchorSeconds, () => anchors.write(), 'the ledger was not anchored'),
     job(auditSeconds, () => audit.run(), 'the ledger was not verified', firstAuditSeconds),
   ]
