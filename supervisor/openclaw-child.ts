@@ -96,13 +96,31 @@ export async function killLeftovers(files: SlotFiles, waitMs = 5_000): Promise<n
   const deadline = Date.now() + waitMs
   for (;;) {
     const living = await findLeftovers(files)
-    if (living.length === 0 || Date.now() > deadline) return killed.size
+    if (living.length === 0 || Date.now() > deadline) break
     for (const row of living) {
       killed.add(row.pid)
       kill(row.groupId === row.pid ? -row.pid : row.pid)
     }
     // What was just forked is found in the next round; the kernel needs a moment for the rest.
-    await new Promise((done) => setTimeout(done, 20))
+    await pause()
+  }
+  const gateway = files.readOpenClawProcess()?.pid
+  // One that was killed and that its new parent has not reaped yet looks alive to the next OpenClaw, which then waits
+  // for it to give the state directory up, for minutes.
+  while (gateway !== undefined && killed.has(gateway) && exists(gateway) && Date.now() < deadline)
+    await pause()
+  return killed.size
+}
+
+const pause = () => new Promise((done) => setTimeout(done, 20))
+
+/** Zombies too. */
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
   }
 }
 

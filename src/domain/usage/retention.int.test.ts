@@ -16,6 +16,7 @@ beforeAll(async () => {
   slotId = newId()
   await run(sql`insert into slots (id, driver, spec_version, state, wanted)
     values (${slotId}, 'fake', '1', 'initializing', 'running')`)
+  await run(sql`insert into price_lists (effective_from, prices) values (now(), '{}')`)
 })
 afterAll(() => database.drop())
 
@@ -38,7 +39,8 @@ async function addCall(id: string, outcome: 'pending' | 'succeeded'): Promise<st
 async function addRuntime(id: string): Promise<string> {
   await run(sql`insert into runtime_usage (id, organization_id, instance_id, user_id, plan, state, window_start,
       window_end, milliseconds, price_version, cost)
-    values (${id}, ${newId()}, ${newId()}, ${newId()}, 'standard', 'running', now(), now(), 1, 1, 1)`)
+    values (${id}, ${newId()}, ${newId()}, ${newId()}, 'standard', 'running', now(), now(), 1,
+      (select min(version) from price_lists), 1)`)
   return id
 }
 
@@ -68,6 +70,6 @@ it('goes on page by page', async () => {
   await run(sql`insert into runtime_usage (id, organization_id, instance_id, user_id, plan, state, window_start,
       window_end, milliseconds, price_version, cost)
     select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, ${newId()}, ${newId()}, ${newId()}, 'standard',
-      'running', now(), now(), 1, 1, 1 from generate_series(1, 5001) as n`)
+      'running', now(), now(), 1, (select min(version) from price_lists), 1 from generate_series(1, 5001) as n`)
   expect(await forgetUsage(database, kept, now)).toBe(5_001)
 })

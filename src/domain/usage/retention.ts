@@ -25,7 +25,7 @@ export async function forgetUsage(database: Database, keptDays: number, now = ne
       const { numAffectedRows } = await database.asSystem((trx) =>
         sql`delete from ${sql.table(table)} where id in (
           select id from ${sql.table(table)} where id < ${before} and (${isOver})
-          order by id limit ${pageSize} for update skip locked)`.execute(trx),
+          order by id limit ${pageSize})`.execute(trx),
       )
       page = Number(numAffectedRows ?? 0)
     }
