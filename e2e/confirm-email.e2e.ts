@@ -1,4 +1,4 @@
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requireComponent } from '../test/support/components.ts'
 import { eventually } from '../test/support/eventually.ts'
@@ -77,5 +77,25 @@ describe.skipIf(!chromium)('confirming an e-mail address', { timeout: 120_000 },
     )
     // The operator's were there at once.
     expect(books).toEqual([{ granted: 500_000_000 }, { granted: 500_000_000 }])
+  })
+
+  it('stays logged in when the answer to its refresh was lost, as by a reload in that moment', async () => {
+    let answered = 0
+    const lose = async (route: Route) => {
+      const request = route.request()
+      const { cookie = '' } = await request.allHeaders()
+      const answer = await fetch(request.url(), {
+        method: 'POST',
+        headers: { cookie, 'content-type': 'application/json' },
+        body: request.postData(),
+      })
+      answered = answer.status
+      await route.abort()
+    }
+    await page.route('**/api/auth/refresh', lose, { times: 1 })
+    await page.reload()
+    await eventually(() => expect(answered).toBe(200))
+    await page.reload()
+    await page.getByRole('button', { name: 'Start my OpenClaw' }).waitFor()
   })
 })

@@ -174,6 +174,7 @@ interface RefreshTokensTable {
   created_at: CreatedAt
   expires_at: Date
   used_at: Date | null
+  attempt_salt: Buffer | null
 }
 
 interface RateLimitsTable {

@@ -41,7 +41,7 @@ export interface Accounts {
   /** One answer, in about one time, for a wrong password and for an unknown address. */
   logIn(input: { email: string; password: string }): Promise<LogIn>
   /** Good once per token; see `rotateRefreshToken`. */
-  refresh(refreshToken: string): Promise<LogIn>
+  refresh(refreshToken: string, attempt?: string): Promise<LogIn>
   /** Ends the log-in that the token belongs to; its access tokens are refused within a second. */
   logOut(refreshToken: string): Promise<void>
   getMe(principal: Principal): Promise<Me>
@@ -97,10 +97,10 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       return toLogIn(issued, person, now)
     },
 
-    refresh: async (refreshToken) => {
+    refresh: async (refreshToken, attempt) => {
       const now = deps.clock.now()
       const { rotation, person } = await deps.database.asSystem(async (trx) => {
-        const rotation = await rotateRefreshToken(trx, refreshToken, now)
+        const rotation = await rotateRefreshToken(trx, refreshToken, now, attempt)
         const person = rotation.outcome === 'rotated' ? await getPerson(trx, rotation.userId) : undefined
         return { rotation, person }
       })

@@ -27,6 +27,35 @@ describe('refresh tokens', () => {
     expect((await second)?.outcome).toBe('reused')
   })
 
+  it('are traded again by the very attempt whose answer was lost, for a minute, until the next one is used', async () => {
+    const rotate = (refreshToken: string, attempt?: string): Promise<Rotation> =>
+      test.database.asSystem((trx) => rotateRefreshToken(trx, refreshToken, test.clock.now(), attempt))
+    const nextOf = (rotation: Rotation) => (rotation.outcome === 'rotated' ? rotation.refreshToken : '')
+    const attempt = 'an attempt of the page'
+
+    const first = await test.person()
+    const next = nextOf(await rotate(first.refreshToken, attempt))
+    expect(nextOf(await rotate(first.refreshToken, attempt))).toBe(next)
+    expect(nextOf(await rotate(next))).not.toBe('')
+    expect((await rotate(first.refreshToken, attempt)).outcome).toBe('reused')
+
+    for (const other of ['an attempt of somebody else', undefined]) {
+      const { refreshToken } = await test.person()
+      const given = nextOf(await rotate(refreshToken, attempt))
+      expect((await rotate(refreshToken, other)).outcome).toBe('reused')
+      expect((await rotate(given)).outcome).toBe('revoked')
+    }
+
+    const late = await test.person()
+    await rotate(late.refreshToken, attempt)
+    test.clock.advance(61_000)
+    expect((await rotate(late.refreshToken, attempt)).outcome).toBe('reused')
+
+    const without = await test.person()
+    await rotate(without.refreshToken)
+    expect((await rotate(without.refreshToken, attempt)).outcome).toBe('reused')
+  })
+
   it('leave nothing behind of log-ins whose time is over', async () => {
     const { user, refreshToken } = await test.person()
     const count = () =>

@@ -1,8 +1,12 @@
+import { createHmac, randomBytes } from 'node:crypto'
 import type { Trx } from '../../db/database.ts'
 import { newId } from '../../ids.ts'
 import { randomToken, sha256 } from '../../secrets.ts'
 
 export const refreshTokenSeconds = 30 * 24 * 3600
+
+/** So long an attempt can be repeated whose answer was lost. */
+export const repeatSeconds = 60
 
 export interface IssuedRefreshToken {
   userId: string
@@ -27,13 +31,21 @@ export async function startTokenFamily(trx: Trx, userId: string, now: Date): Pro
 
 /**
  * Trades a refresh token for the next one. A token is good once: the second use, however soon, revokes the family,
- * because either the owner or a thief holds a copy and nobody can tell which. There is no period of grace. So whoever
- * holds a token asks for one refresh at a time: tabs that share a cookie take turns (navigator.locks), and a client
- * whose answer got lost logs in again.
+ * because either the owner or a thief holds a copy and nobody can tell which. So whoever holds a token asks for one
+ * refresh at a time: tabs that share a cookie take turns (navigator.locks).
+ *
+ * An answer that gets lost, for example because the page is reloaded meanwhile, is no second use: whoever asks again
+ * with the secret `attempt` of the first request, within a minute and before the next token was used, gets the same
+ * answer. Without an attempt there is no period of grace.
  *
  * The caller must commit whatever the outcome: a reuse has been written down.
  */
-export async function rotateRefreshToken(trx: Trx, refreshToken: string, now: Date): Promise<Rotation> {
+export async function rotateRefreshToken(
+  trx: Trx,
+  refreshToken: string,
+  now: Date,
+  attempt?: string,
+): Promise<Rotation> {
   const family = await lockFamily(trx, refreshToken)
   if (!family) return { outcome: 'unknown' }
   if (family.revoked_at) return { outcome: 'revoked' }
@@ -44,12 +56,20 @@ export async function rotateRefreshToken(trx: Trx, refreshToken: string, now: Da
     .where('token_hash', '=', sha256(refreshToken))
     .executeTakeFirst()
   if (!token) return { outcome: 'unknown' }
+  const issued = { userId: family.user_id, familyId: family.id }
   if (token.used_at) {
+    const repeated = attempt && (await findRepeated(trx, { ...token, refreshToken, attempt }, now))
+    if (repeated) return { outcome: 'rotated', ...issued, refreshToken: repeated }
     await revoke(trx, family.id, 'reuse', now)
     return { outcome: 'reused' }
   }
   if (token.expires_at <= now) return { outcome: 'expired' }
-  await trx.updateTable('refresh_tokens').set({ used_at: now }).where('id', '=', token.id).execute()
+  const salt = attempt === undefined ? null : randomBytes(32)
+  await trx
+    .updateTable('refresh_tokens')
+    .set({ used_at: now, attempt_salt: salt })
+    .where('id', '=', token.id)
+    .execute()
   await trx
     .updateTable('token_families')
     .set({ expires_at: after(now) })
@@ -61,7 +81,35 @@ export async function rotateRefreshToken(trx: Trx, refreshToken: string, now: Da
     .where('family_id', '=', family.id)
     .where('expires_at', '<', now)
     .execute()
-  return { outcome: 'rotated', ...(await issue(trx, { userId: family.user_id, familyId: family.id }, now)) }
+  const next = attempt && salt ? deriveNext(refreshToken, attempt, salt) : randomToken()
+  return { outcome: 'rotated', ...(await issue(trx, issued, now, next)) }
+}
+
+/** As random as the token that it follows, and known only to whoever has that one and the attempt. */
+function deriveNext(refreshToken: string, attempt: string, salt: Buffer): string {
+  return createHmac('sha256', salt).update(`${refreshToken} ${attempt}`).digest('base64url')
+}
+
+interface Repeated {
+  family_id: string
+  used_at: Date | null
+  attempt_salt: Buffer | null
+  refreshToken: string
+  attempt: string
+}
+
+/** What the same attempt was answered, as long as nobody has gone on from there. */
+async function findRepeated(trx: Trx, token: Repeated, now: Date): Promise<string | undefined> {
+  if (!token.attempt_salt || !token.used_at) return undefined
+  if (now.getTime() - token.used_at.getTime() > repeatSeconds * 1000) return undefined
+  const next = deriveNext(token.refreshToken, token.attempt, token.attempt_salt)
+  const found = await trx
+    .selectFrom('refresh_tokens')
+    .select('used_at')
+    .where('family_id', '=', token.family_id)
+    .where('token_hash', '=', sha256(next))
+    .executeTakeFirst()
+  return found && found.used_at === null ? next : undefined
 }
 
 /** Ends the log-in that a refresh token belongs to, be the token used or not. An unknown token ends nothing. */
@@ -93,8 +141,8 @@ async function issue(
   trx: Trx,
   family: { userId: string; familyId: string },
   now: Date,
+  refreshToken = randomToken(),
 ): Promise<IssuedRefreshToken> {
-  const refreshToken = randomToken()
   await trx
     .insertInto('refresh_tokens')
     .values({
@@ -105,6 +153,7 @@ async function issue(
       created_at: now,
       expires_at: after(now),
       used_at: null,
+      attempt_salt: null,
     })
     .execute()
   return { ...family, refreshToken }

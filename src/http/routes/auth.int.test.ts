@@ -50,6 +50,19 @@ describe('sign-up, log-in, refresh and log-out', () => {
     })
   })
 
+  it('answers the same attempt to refresh again, whose answer a reloaded page never saw', async () => {
+    const { refreshToken } = await test.person()
+    const refresh = (cookie: string, attempt: string) =>
+      post('refresh', { attempt }, {}, { reef_refresh: cookie })
+    const lost = await refresh(refreshToken, 'the attempt of a page')
+    const again = await refresh(refreshToken, 'the attempt of a page')
+    expect(again.statusCode).toBe(200)
+    expect(cookieOf(again).value).toBe(cookieOf(lost).value)
+    const stolen = await refresh(refreshToken, 'the attempt of a thief')
+    expect([stolen.statusCode, stolen.json().error.code]).toEqual([401, 'refresh_token_reused'])
+    expect((await refresh(cookieOf(again).value, 'the next attempt')).statusCode).toBe(401)
+  })
+
   it('gives two people of one name two slugs', async () => {
     const slugs = await Promise.all(
       [1, 2].map(async (number) => {

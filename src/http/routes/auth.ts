@@ -3,10 +3,11 @@ import type { Accounts, LogIn } from '../../domain/accounts/accounts.ts'
 import type { EmailVerification } from '../../domain/accounts/email-verification.ts'
 import { type Authenticator, requirePerson } from '../../domain/accounts/principal.ts'
 import { refreshTokenSeconds } from '../../domain/accounts/refresh-tokens.ts'
-import { unauthenticated } from '../../errors.ts'
+import { ReefError, unauthenticated } from '../../errors.ts'
 import type { RateLimits } from '../rate-limit.ts'
 import {
   logInBodySchema,
+  logOutBodySchema,
   refreshBodySchema,
   signUpBodySchema,
   tokensSchema,
@@ -89,7 +90,8 @@ export function registerAuthRoutes(app: Server, deps: AuthRouteDeps): void {
         tags: ['auth'],
         summary: 'Trade the refresh token for a new pair',
         description:
-          'A refresh token is good once. Using one again ends the log-in it belongs to, so refresh one at a time.',
+          'A refresh token is good once. Using one again ends the log-in it belongs to, so refresh one at a time; only the ' +
+          'very same attempt can be repeated, when its answer was lost.',
         body: refreshBodySchema.nullish(),
         response: { 200: tokensSchema, ...errorResponses(400, 401, 413) },
       },
@@ -99,10 +101,11 @@ export function registerAuthRoutes(app: Server, deps: AuthRouteDeps): void {
       if (!refreshToken)
         throw unauthenticated('refresh_token_missing', 'There is no log-in to refresh. Log in first.')
       try {
-        return answer(reply, await deps.accounts.refresh(refreshToken))
+        return answer(reply, await deps.accounts.refresh(refreshToken, request.body?.attempt))
       } catch (error) {
-        // Whatever the browser holds is of no use any more.
-        if (!request.body?.refreshToken) reply.clearCookie(cookieName, cookieOptions())
+        // What the browser holds is of no use any more; while the database is away it still is.
+        const isOver = error instanceof ReefError && error.kind === 'unauthenticated'
+        if (isOver && !request.body?.refreshToken) reply.clearCookie(cookieName, cookieOptions())
         throw error
       }
     },
@@ -114,7 +117,7 @@ export function registerAuthRoutes(app: Server, deps: AuthRouteDeps): void {
       schema: {
         tags: ['auth'],
         summary: 'End the log-in that the refresh token belongs to',
-        body: refreshBodySchema.nullish(),
+        body: logOutBodySchema.nullish(),
         response: { 200: emptySchema, ...errorResponses(400, 413) },
       },
     },

@@ -15,11 +15,21 @@ export const signUpBodySchema = z.strictObject({
   name: nameSchema,
 })
 export const logInBodySchema = z.strictObject({ email: emailSchema, password: z.string().min(1).max(200) })
-export const refreshBodySchema = z.strictObject({
+export const logOutBodySchema = z.strictObject({
   refreshToken: z
     .string()
     .optional()
     .describe('Browsers leave it out: theirs is in the cookie reef_refresh.'),
+})
+export const refreshBodySchema = logOutBodySchema.extend({
+  attempt: z
+    .string()
+    .min(16)
+    .max(200)
+    .optional()
+    .describe(
+      'A random secret of this attempt. Should its answer get lost, the same attempt gets it again for a minute.',
+    ),
 })
 
 export const verifyEmailBodySchema = z.strictObject({ token: z.string().min(1).max(200) })

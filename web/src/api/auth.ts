@@ -6,6 +6,7 @@ import type { Tokens, User } from './types.ts'
  * Who is signed in. The access token lives in this module only; the refresh token is in an HttpOnly cookie that no
  * script can read. A refresh token is good once and its reuse ends the session, so refreshing is single-flight within
  * a tab and, with a Web Lock, across tabs: the next tab's request carries the cookie that the previous one was given.
+ * A page that is left while it refreshes never sees its answer; the next one repeats the same attempt.
  */
 interface SignedIn {
   user: User
@@ -80,11 +81,25 @@ async function refresh(): Promise<SignedIn | undefined> {
 
 async function requestRefresh(): Promise<SignedIn | undefined> {
   try {
-    return accept(await post('/api/auth/refresh', {}))
+    const tokens = await post('/api/auth/refresh', { attempt: currentAttempt() })
+    localStorage.removeItem(attemptKey)
+    return accept(tokens)
   } catch (error) {
-    if (error instanceof ApiError && (error.status === 400 || error.status === 401)) return accept(undefined)
+    if (error instanceof ApiError && (error.status === 400 || error.status === 401)) {
+      localStorage.removeItem(attemptKey)
+      return accept(undefined)
+    }
     throw error
   }
+}
+
+const attemptKey = 'reef-refresh-attempt'
+
+/** Kept until it is answered. */
+function currentAttempt(): string {
+  const attempt = localStorage.getItem(attemptKey) ?? crypto.getRandomValues(new Uint32Array(8)).join('-')
+  localStorage.setItem(attemptKey, attempt)
+  return attempt
 }
 
 /** Web Locks exist in secure contexts only (https or localhost); elsewhere the single flight of this tab must do. */
