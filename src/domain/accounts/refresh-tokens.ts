@@ -6,7 +6,7 @@ import { randomToken, sha256 } from '../../secrets.ts'
 export const refreshTokenSeconds = 30 * 24 * 3600
 
 /** So long an attempt can be repeated whose answer was lost. */
-export const repeatSeconds = 60
+const repeatSeconds = 60
 
 export interface IssuedRefreshToken {
   userId: string
