@@ -104,13 +104,15 @@ export async function killLeftovers(files: SlotFiles, waitMs = 5_000): Promise<n
     // What was just forked is found in the next round; the kernel needs a moment for the rest.
     await pause()
   }
-  const gateway = files.readOpenClawProcess()?.pid
-  // One that was killed and that its new parent has not reaped yet looks alive to the next OpenClaw, which then waits
-  // for it to give the state directory up, for minutes.
-  while (gateway !== undefined && killed.has(gateway) && exists(gateway) && Date.now() < deadline)
-    await pause()
+  // What was killed and what its new parent has not reaped yet looks alive to the next OpenClaw, which then waits for it
+  // to give the state directory up, for minutes.
+  const patience = Date.now() + reapedMsMax
+  while ([...killed].some(exists) && Date.now() < patience) await pause()
   return killed.size
 }
+
+/** A busy system's first process takes seconds; one that never reaps anything is not waited for longer. */
+const reapedMsMax = 10_000
 
 const pause = () => new Promise((done) => setTimeout(done, 20))
 
