@@ -20,13 +20,33 @@ const besideBrowser = ['supervisor/secrets.int.test.ts', 'test/backups/{full,pip
 const fillingDisk = ['e2e/full-disk.e2e.ts']
 const besideFilling = ['src/{cli,http}/**/*.int.test.ts']
 
-/** The longest first, or one of them is left when all others are done. Those with a real OpenClaw take minutes. */
+/** Minutes each, most with a real OpenClaw: the longest first, or one of them is left when all others are done. */
+const longest = [
+  'e2e/upgrade.',
+  'supervisor/supervisor.int.',
+  'backups/conversation.int.',
+  'e2e/docker.',
+  'e2e/faults.',
+  'e2e/runtime.',
+  'e2e/credits.',
+  'supervisor/secrets.int.',
+  'e2e/selling.',
+  'backups/full.int.',
+  'e2e/dashboard.',
+  'isolation/',
+  'docker/driver.int.',
+  'e2e/',
+  'credits/runtime.int.',
+  'ledger/ledger-stress.int.',
+]
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLong = ({ moduleId }: TestSpecification) =>
-      /\/e2e\/|\/supervisor\.int\.|\/conversation\.int\.|\/ledger-stress\./.test(moduleId)
-    const sorted = await super.sort(files)
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+    const rank = ({ moduleId }: TestSpecification) => {
+      const place = longest.findIndex((part) => moduleId.includes(`/${part}`))
+      return place === -1 ? longest.length : place
+    }
+    return (await super.sort(files)).sort((one, other) => rank(one) - rank(other))
   }
 }
 

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { signUp, type TestClient } from '../test/support/client.ts'
+import { isLongRun } from '../test/support/long-run.ts'
 import { type ReefProcess, readReefLog, startReefProcess } from '../test/support/reef-process.ts'
 
 interface Credits {
@@ -21,7 +22,8 @@ const trialCredits = 240
 const dearRuntime = { running: 3_600 * credit, suspended: 0, stored: 0 }
 
 /** One person, one real OpenClaw, and a control plane that does not come back in time. */
-describe('runtime', { timeout: 420_000 }, () => {
+// Without a long run: src/domain/credits/runtime.int.test.ts, and the lease in supervisor/supervisor.int.test.ts.
+describe.skipIf(!isLongRun)('runtime', { timeout: 420_000 }, () => {
   let reef: ReefProcess
   afterEach(() => reef.close(), 120_000)
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Backup, Restore } from '../../src/domain/backups/backup.ts'
 import { signUp, type TestClient, textOf } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { isLongRun } from '../support/long-run.ts'
 import { type ReefProcess, readReefLog, startReefProcess } from '../support/reef-process.ts'
 
 /** A real OpenClaw boots several times, on a machine that may be busy. */
@@ -53,29 +54,33 @@ describe('with a real OpenClaw', { timeout: 300_000 }, () => {
     }, patienceMilliseconds)
   })
 
-  it('goes on with the same conversation on another disk when the machine was destroyed in mid-conversation', async () => {
-    const before = (await complete('checkpoint')).length
-    await say('Remember that my boat is called Kittiwake.')
-    await eventually(
-      async () => expect((await complete('checkpoint'))[0]?.storedBytes ?? 0).toBeGreaterThan(0),
-      patienceMilliseconds,
-    )
-    await eventually(
-      async () => expect((await complete('checkpoint')).length).not.toBe(before),
-      patienceMilliseconds,
-    )
-    await destroy(await slotDirectory())
-    await eventually(async () => {
-      const answer = await say('What is my name?')
-      expect(answer).toContain('Ada')
-    }, patienceMilliseconds)
-    const { sessionId } = await ada.untilInstance((instance) => instance.sessionId !== null, 'running')
-    const history = await ada.raw(
-      'GET',
-      `/api/sessions/${sessionId}/conversations/${conversationId}/messages`,
-    )
-    expect(await history.text()).toContain('Kittiwake')
-  })
+  // Without a long run: the same on Docker, in e2e/upgrade.e2e.ts.
+  it.skipIf(!isLongRun)(
+    'goes on with the same conversation on another disk when the machine was destroyed in mid-conversation',
+    async () => {
+      const before = (await complete('checkpoint')).length
+      await say('Remember that my boat is called Kittiwake.')
+      await eventually(
+        async () => expect((await complete('checkpoint'))[0]?.storedBytes ?? 0).toBeGreaterThan(0),
+        patienceMilliseconds,
+      )
+      await eventually(
+        async () => expect((await complete('checkpoint')).length).not.toBe(before),
+        patienceMilliseconds,
+      )
+      await destroy(await slotDirectory())
+      await eventually(async () => {
+        const answer = await say('What is my name?')
+        expect(answer).toContain('Ada')
+      }, patienceMilliseconds)
+      const { sessionId } = await ada.untilInstance((instance) => instance.sessionId !== null, 'running')
+      const history = await ada.raw(
+        'GET',
+        `/api/sessions/${sessionId}/conversations/${conversationId}/messages`,
+      )
+      expect(await history.text()).toContain('Kittiwake')
+    },
+  )
 
   it('puts an earlier backup back, and what was there before it can be had again', async () => {
     const [full] = await complete('full')

@@ -20,6 +20,7 @@ import { startTestControlPlane, type TestControlPlane } from '../../supervisor/t
 import { createRealSlot, eventually } from '../../supervisor/test-support/real-slot.ts'
 import { type ScriptedModel, startScriptedModel } from '../../supervisor/test-support/scripted-model.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { isLongRun } from '../support/long-run.ts'
 import { testSecret } from '../support/secret.ts'
 import {
   type BackupPipeline,
@@ -38,7 +39,8 @@ const writerProgram = fileURLToPath(new URL('./support/writer.ts', import.meta.u
 /** OpenClaw's own, in which a table of ours is written too, and one of the agent's. */
 const databases = ['state/state/openclaw.sqlite', 'workspace/ledger.sqlite']
 
-describe('full backups of a real OpenClaw under write load', () => {
+// Without a long run: a full backup, put back, in conversation.int.test.ts; write load in pipeline.int.test.ts.
+describe.skipIf(!isLongRun)('full backups of a real OpenClaw under write load', () => {
   let database: TestDatabase
   let owned: OwnedSlot
   let keys: BackupKeys
