@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
+import { deletePages } from '../../db/delete-pages.ts'
 import { newId } from '../../ids.ts'
 import { applyOperations } from './ledger-store.ts'
 
@@ -43,16 +44,13 @@ export async function expireReservations(database: Database): Promise<number> {
 }
 
 /** Answers how many were forgotten. */
-export async function forgetReservations(database: Database): Promise<number> {
-  for (let count = 0; ; ) {
-    const { numAffectedRows } = await database.asSystem((trx) =>
-      sql`delete from ledger_reservations where id in (
-        select id from ledger_reservations
-        where closed_at < now() - make_interval(days => ${keptDays})
-        limit ${pageSize} for update skip locked)`.execute(trx),
-    )
-    const forgotten = Number(numAffectedRows ?? 0)
-    count += forgotten
-    if (forgotten < pageSize) return count
-  }
+export function forgetReservations(database: Database): Promise<number> {
+  return deletePages(
+    database,
+    pageSize,
+    sql`delete from ledger_reservations where id in (
+      select id from ledger_reservations
+      where closed_at < now() - make_interval(days => ${keptDays})
+      limit ${pageSize} for update skip locked)`,
+  )
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
+import { deletePages } from '../../db/delete-pages.ts'
 import { firstIdOf } from '../../ids.ts'
 
 const pageSize = 5_000
@@ -14,20 +15,19 @@ const forgotten = {
 
 /**
  * Forgets what was used, and of what people were told, longer ago than `keptDays`. Whatever it cost stays in the ledger.
- * In pages, so that nobody waits long for a lock. Any number of control planes may do it at once. Answers how many rows.
+ * Any number of control planes may do it at once. Answers how many rows.
  */
 export async function forgetUsage(database: Database, keptDays: number, now = new Date()): Promise<number> {
   // Ids begin with the time at which they were made, and are indexed.
   const before = firstIdOf(new Date(now.getTime() - keptDays * dayMilliseconds))
   let count = 0
   for (const [table, isOver] of Object.entries(forgotten))
-    for (let page = pageSize; page === pageSize; count += page) {
-      const { numAffectedRows } = await database.asSystem((trx) =>
-        sql`delete from ${sql.table(table)} where id in (
-          select id from ${sql.table(table)} where id < ${before} and (${isOver})
-          order by id limit ${pageSize})`.execute(trx),
-      )
-      page = Number(numAffectedRows ?? 0)
-    }
+    count += await deletePages(
+      database,
+      pageSize,
+      sql`delete from ${sql.table(table)} where id in (
+        select id from ${sql.table(table)} where id < ${before} and (${isOver})
+        order by id limit ${pageSize})`,
+    )
   return count
 }
