@@ -9,15 +9,27 @@ const requestSchema = z.looseObject({
   messages: z.array(z.looseObject({ role: z.string(), content: z.unknown() })),
 })
 
+interface ScriptedRequest {
+  model: string
+  question: string
+  authorization: string | undefined
+  refused: boolean
+}
+
 /** An OpenAI-compatible model that streams, and does what the last question asks for by a word. */
 export interface ScriptedModel {
   readonly baseUrl: string
-  readonly requests: { model: string; question: string; authorization: string | undefined }[]
+  readonly requests: ScriptedRequest[]
+  /** Refuses every other model from now on, as the model gateway does for a slot that nobody owns. */
+  serveOnly(models: string[]): void
+  /** Ends `serveOnly`. */
+  serveAll(): void
   close(): Promise<void>
 }
 
 export async function startScriptedModel(): Promise<ScriptedModel> {
-  const requests: ScriptedModel['requests'] = []
+  const requests: ScriptedRequest[] = []
+  let served: string[] | undefined
   const server = createServer(async (incoming, response) => {
     let text = ''
     for await (const chunk of incoming) text += chunk
@@ -27,14 +39,19 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
     const called = body.messages
       .slice(body.messages.lastIndexOf(asked as never))
       .some(({ role }) => role === 'tool')
-    requests.push({ model: body.model, question, authorization: incoming.headers.authorization })
+    const refused = served !== undefined && !served.includes(body.model)
+    requests.push({ model: body.model, question, authorization: incoming.headers.authorization, refused })
+    if (refused) {
+      const message = `There is no model ${JSON.stringify(body.model)} here.`
+      refuse(response, 404, { message, type: 'invalid_request_error', code: 'model_not_found' })
+      return
+    }
     if (question.includes('no credit')) {
-      response.writeHead(402, { 'content-type': 'application/json' })
-      response.end(
-        JSON.stringify({
-          error: { message: 'Out of credits.', type: 'insufficient_quota', code: 'credits_exhausted' },
-        }),
-      )
+      refuse(response, 402, {
+        message: 'Out of credits.',
+        type: 'insufficient_quota',
+        code: 'credits_exhausted',
+      })
       return
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -51,6 +68,12 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
   return {
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     requests,
+    serveOnly: (models) => {
+      served = models
+    },
+    serveAll: () => {
+      served = undefined
+    },
     close: async () => {
       server.closeAllConnections()
       await new Promise((done) => server.close(done))
@@ -67,6 +90,11 @@ function plain(content: unknown): string {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) return ''
   return content.map((part) => (typeof part?.text === 'string' ? part.text : '')).join(' ')
+}
+
+function refuse(response: ServerResponse, status: number, error: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ error }))
 }
 
 async function say(response: ServerResponse, model: string, text: string, everyMs: number): Promise<void> {
