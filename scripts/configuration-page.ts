@@ -9,6 +9,7 @@ interface Property {
   type?: string
   format?: string
   minimum?: number
+  exclusiveMinimum?: number
   maximum?: number
   minLength?: number
 }
@@ -26,7 +27,8 @@ export function configurationPage(root: string): string {
 # Configuration
 
 Reef is configured by environment variables. None is needed: \`npm start\` works without any. Options of \`reef up\`
-(\`--port\`, \`--proxy-port\`, \`--data-dir\`, \`--driver\`, \`--pool-size\`) override the variable of the same meaning. An unknown
+(\`--port\`, \`--proxy-port\`, \`--data-dir\`, \`--driver\`, \`--ingress\`,
+\`--pool-size\`) override the variable of the same meaning. An unknown
 variable that begins with \`REEF_\`, \`POOL_\` or \`LEASE_\`, or a value that is not usable, keeps Reef from starting and is
 named; an empty one counts as not set.
 
@@ -40,9 +42,15 @@ The command line as a client reads \`REEF_URL\` and \`REEF_API_KEY\`; see [the c
 
 function typeOf(property: Property): string {
   if (property.enum) return property.enum.map((value) => `\`${value}\``).join(' or ')
-  if (property.type === 'integer') return `${property.minimum} to ${property.maximum}`
+  if (property.type === 'integer' || property.type === 'number') return rangeOf(property)
   if (property.format === 'uri') return 'URL'
   return property.minLength && property.minLength > 1 ? `text of ${property.minLength} or more` : 'text'
+}
+
+function rangeOf({ minimum, exclusiveMinimum = 0, maximum = Number.MAX_SAFE_INTEGER }: Property): string {
+  const least = minimum ?? `above ${exclusiveMinimum}`
+  if (maximum < Number.MAX_SAFE_INTEGER) return `${least} to ${maximum}`
+  return minimum === undefined ? `${least}` : `${least} or more`
 }
 
 function defaultOf(property: Property, root: string): string {

@@ -16,9 +16,62 @@ const kindOfHelper: Record<string, ErrorKind> = {
   unavailable: 'unavailable',
 }
 
+/** Codes that are put together elsewhere than where they are thrown, or that are said in several ways. */
+const writtenByHand: Entry[] = [
+  {
+    status: 402,
+    code: 'credits_exhausted',
+    message:
+      'There are not enough credits. Buy some, or ask the operator of this Reef; what was stopped starts again by itself.',
+  },
+  {
+    status: 402,
+    code: 'budget_exhausted',
+    message: 'A budget is spent. It goes on when its next period begins or its limit is raised.',
+  },
+  {
+    status: 409,
+    code: 'model_unpriced',
+    message:
+      'The model … has no price, so it cannot be used yet. An operator has to add it: reef prices set.',
+  },
+  {
+    status: 409,
+    code: 'process_driver_single_user',
+    message: 'This Reef serves one person only, and somebody else has an instance here.',
+  },
+  {
+    status: 409,
+    code: 'action_not_possible',
+    message: 'The instance, or what is asked for, is …, so it cannot …. Possible now: ….',
+  },
+  {
+    status: 429,
+    code: 'credits_reserved',
+    message: 'Other calls hold what is left of your credits. Try again in a few seconds, or buy more.',
+  },
+  {
+    status: 429,
+    code: 'rate_limited',
+    message: 'Too many attempts. The message and Retry-After say when to come back.',
+  },
+  {
+    status: 500,
+    code: 'internal',
+    message:
+      'Something went wrong inside Reef. Try again; else give the operator the x-request-id of the answer.',
+  },
+  { status: 502, code: 'backup_failed', message: 'The backup failed. Try again.' },
+  {
+    status: 502,
+    code: 'slot_call_failed',
+    message: 'The instance could not do what it was asked. The message says why.',
+  },
+]
+
 /** Every code that the sources can answer with, collected from where they are thrown. */
 export async function errorsPage(root: string): Promise<string> {
-  const entries = new Map<string, Entry>()
+  const entries = new Map(writtenByHand.map((entry) => [`${entry.status} ${entry.code}`, entry]))
   const paths: string[] = []
   for await (const path of glob('src/**/*.ts', { cwd: root }))
     if (!path.endsWith('.test.ts') && !path.startsWith('src/cli/')) paths.push(path)

@@ -199,11 +199,15 @@ async function toCliError(response: Response, base: string): Promise<CliError> {
     return new CliError(
       'failed',
       `${base} answered ${response.status}. Is it a Reef? Name another with --url.`,
+      { status: response.status },
     )
   const { code, message, field } = parsed.data.error
   const reason = response.status === 401 ? 'notLoggedIn' : response.status === 404 ? 'notFound' : 'failed'
   const alreadyNamed = field === undefined || message.startsWith(field)
-  return new CliError(reason, alreadyNamed ? message : `${field}: ${message}`, { code })
+  return new CliError(reason, alreadyNamed ? message : `${field}: ${message}`, {
+    code,
+    status: response.status,
+  })
 }
 
 function parseJson(text: string): unknown {

@@ -27,10 +27,17 @@ export class CliError extends Error {
   readonly reason: ExitReason
   /** The API's error code, where the failure came from there; shown with --json. */
   readonly code: string | undefined
+  /** Of the answer over HTTP; 0 where there was none. */
+  readonly status: number
 
-  constructor(reason: ExitReason, message: string, options: { code?: string; cause?: unknown } = {}) {
+  constructor(
+    reason: ExitReason,
+    message: string,
+    options: { code?: string; status?: number; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause })
     this.reason = reason
     this.code = options.code
+    this.status = options.status ?? 0
   }
 }

@@ -94,7 +94,7 @@ export async function openPayments(server: Server, deps: OpenPaymentsDeps): Prom
   registerAdminPaymentRoutes(server, {
     authenticator,
     operators,
-    listPayments: (filter) => listPayments(database, filter),
+    listPayments: (filter, place) => listPayments(database, filter, place),
     listReconciliations: () => listReconciliations(database),
     selling: parts,
   })

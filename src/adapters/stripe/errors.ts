@@ -28,7 +28,7 @@ function toReefError(error: InstanceType<typeof Stripe.errors.StripeError>): Ree
   if (isMissing(error, 'payment_method'))
     return new ReefError('conflict', {
       code: 'payment_method_missing',
-      message: 'The saved card is no longer there. Add one in the portal.',
+      message: 'The saved card is no longer there. Add one under “Cards and invoices”.',
       ...details,
     })
   if (isRefusal(error))

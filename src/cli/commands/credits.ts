@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -14,6 +13,7 @@ import {
 } from '../../http/schemas/credits.ts'
 import { addRemoteOptions, openClient, type RemoteOptions } from '../context.ts'
 import { exitCodes } from '../failure.ts'
+import { askOnce } from '../once.ts'
 import { formatFields, formatTable, printJson } from '../output.ts'
 
 type Credits = z.infer<typeof creditsSchema>
@@ -142,16 +142,18 @@ async function grant(
   options: RemoteOptions & { note?: string; idempotencyKey?: string },
 ): Promise<void> {
   const client = await openClient(options)
-  const given = await client.call('/api/admin/credits/grants', {
-    method: 'POST',
-    body: {
-      to: who,
-      credits: Number(credits),
-      ...(options.note ? { note: options.note } : {}),
-      idempotencyKey: options.idempotencyKey ?? randomUUID(),
-    },
-    answer: grantSchema,
-  })
+  const given = await askOnce(options.idempotencyKey, (idempotencyKey) =>
+    client.call('/api/admin/credits/grants', {
+      method: 'POST',
+      body: {
+        to: who,
+        credits: Number(credits),
+        ...(options.note ? { note: options.note } : {}),
+        idempotencyKey,
+      },
+      answer: grantSchema,
+    }),
+  )
   if (options.json) return printJson(given)
   console.log(
     `${given.replayed ? 'Had already given' : 'Gave'} ${formatCredits(given.amountMicros)} credits to ${given.organization.name} (${given.organization.slug}), which now has ${formatCredits(given.availableMicros)}.`,

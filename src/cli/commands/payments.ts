@@ -3,18 +3,22 @@ import type { z } from 'zod'
 import { adminPaymentsSchema, paymentSchema, reconciliationSchema } from '../../http/schemas/payments.ts'
 import { addRemoteOptions, openClient, type RemoteOptions } from '../context.ts'
 import { CliError } from '../failure.ts'
+import { askOnce } from '../once.ts'
 import { formatTable, printJson } from '../output.ts'
 
 interface ListOptions extends RemoteOptions {
   of?: string
   search?: string
   disputed?: boolean
+  limit: string
+  olderThan?: string
 }
 
 interface RefundOptions extends RemoteOptions {
   amount?: string
   force?: boolean
   reason?: string
+  idempotencyKey?: string
 }
 
 export function addPaymentsCommands(program: Command): void {
@@ -31,15 +35,21 @@ Examples:
     )
 
   addRemoteOptions(payments.command('list'))
-    .description('List the last payments of all organizations, or of one.')
+    .description('List payments of all organizations, or of one, the newest first.')
     .option('--of <organization>', 'only those of the organization with this id')
     .option('--search <text>', 'part of an organization’s name, of a member’s e-mail address, or of an id')
     .option('--disputed', 'only those that were ever disputed')
+    .option('--limit <count>', 'so many, 200 at most', '50')
+    .option('--older-than <payment>', 'only those before the payment with this id')
     .action(async (options: ListOptions) => {
       const client = await openClient(options)
-      const query = new URLSearchParams({ disputed: String(options.disputed ?? false) })
+      const query = new URLSearchParams({
+        disputed: String(options.disputed ?? false),
+        limit: options.limit,
+      })
       if (options.of !== undefined) query.set('organizationId', options.of)
       if (options.search !== undefined) query.set('search', options.search)
+      if (options.olderThan !== undefined) query.set('cursor', options.olderThan)
       const answer = await client.call(`/api/admin/payments?${query}`, { answer: adminPaymentsSchema })
       if (options.json) return printJson(answer.payments)
       if (answer.payments.length === 0) return console.log('No payments like this.')
@@ -57,6 +67,7 @@ Examples:
           ]),
         ),
       )
+      if (answer.cursor) console.error(`There are older ones: --older-than ${answer.cursor}`)
     })
 
   addRemoteOptions(payments.command('reconcile'))
@@ -79,17 +90,21 @@ Examples:
     .option('--amount <money>', 'how much, like 5.00 (default: as much as unused credits stand for)')
     .option('--force', 'also for used credits, which are written off')
     .option('--reason <text>', 'for the statement')
+    .option('--idempotency-key <uuid>', 'with the same one the money goes back once')
     .action(async (paymentId: string, options: RefundOptions) => {
       const client = await openClient(options)
-      const payment = await client.call(`/api/admin/payments/${encodeURIComponent(paymentId)}/refund`, {
-        method: 'POST',
-        body: {
-          ...(options.amount === undefined ? {} : { amountCents: centsOf(options.amount) }),
-          force: options.force ?? false,
-          ...(options.reason === undefined ? {} : { reason: options.reason }),
-        },
-        answer: paymentSchema,
-      })
+      const payment = await askOnce(options.idempotencyKey, (idempotencyKey) =>
+        client.call(`/api/admin/payments/${encodeURIComponent(paymentId)}/refund`, {
+          method: 'POST',
+          body: {
+            ...(options.amount === undefined ? {} : { amountCents: centsOf(options.amount) }),
+            force: options.force ?? false,
+            ...(options.reason === undefined ? {} : { reason: options.reason }),
+            idempotencyKey,
+          },
+          answer: paymentSchema,
+        }),
+      )
       if (options.json) return printJson(payment)
       console.log(
         `Refunded: ${money(payment.refundedCents, payment.currency)} of ${money(payment.amountCents, payment.currency)} in all.`,

@@ -55,6 +55,7 @@ export interface PaymentRefundsTable {
   organization_id: string
   refund_id: string | null
   state: RefundState
+  turn: Generated<number>
   amount_cents: number
   credits: number
   taken: number

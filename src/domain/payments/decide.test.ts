@@ -89,6 +89,7 @@ const knownRefund = (more: Partial<RefundRow>): RefundRow => ({
   organization_id: 'o1',
   refund_id: 're_1',
   state: 'made',
+  turn: 0,
   amount_cents: 25,
   credits: 250,
   taken: 200,
@@ -157,6 +158,22 @@ describe('a refund', () => {
     })
     expect(decideOne(undefined, refundFacts({ state: 'undone' }))[0]?.operation).toBeNull()
     expect(decideOne(knownRefund({ state: 'returned' }), refundFacts({ state: 'undone' }))).toEqual([])
+  })
+
+  it('that is made after all takes what it gave back, and not what was written off before', () => {
+    expect(decideOne(knownRefund({ state: 'returned', turn: 1 }), refundFacts())[0]?.operation).toMatchObject(
+      { kind: 'refund', amount: 200 },
+    )
+  })
+
+  it('has another key in the ledger each time that it changes', () => {
+    const keyAfter = (known: Partial<RefundRow>, state: RefundFacts['state']) => {
+      const [change] = decideOne(knownRefund(known), refundFacts({ state }))
+      return [change?.turn, change?.operation?.key]
+    }
+    expect(keyAfter({ state: 'made', turn: 0 }, 'undone')).toEqual([1, 'refund:re_1:1'])
+    expect(keyAfter({ state: 'returned', turn: 1 }, 'made')).toEqual([2, 'refund:re_1:2'])
+    expect(keyAfter({ state: 'made', turn: 2 }, 'undone')).toEqual([3, 'refund:re_1:3'])
   })
 })
 

@@ -17,6 +17,7 @@ export interface RefundChange {
   known: RefundRow | undefined
   facts: RefundFacts
   state: 'made' | 'returned'
+  turn: number
   credits: number
   operation: Operation | null
 }
@@ -88,29 +89,35 @@ function decideRefund({ payment, refunds }: PaymentRecord, facts: RefundFacts): 
   const known = refunds.find((one) => one.refund_id === facts.refundId || one.id === facts.ownId)
   const state = facts.state === 'made' ? 'made' : 'returned'
   if (known?.state === state && known.refund_id !== null) return []
+  const turn = known ? known.turn + 1 : 0
   const credits = known?.credits ?? creditsOfMoney(payment, facts.amountCents)
-  return [{ known, facts, state, credits, operation: refundOperation(payment, known, facts, credits) }]
+  const shared = request(payment, refundKey(known?.requested_by ? known.id : facts.refundId, turn))
+  return [
+    { known, facts, state, turn, credits, operation: refundOperation(shared, known, facts.state, credits) },
+  ]
 }
 
 function refundOperation(
-  payment: PaymentRow,
+  shared: ReturnType<typeof request>,
   known: RefundRow | undefined,
-  facts: RefundFacts,
+  state: RefundFacts['state'],
   credits: number,
 ): Operation | null {
-  const key = `refund:${known?.requested_by ? known.id : facts.refundId}`
-  if (facts.state === 'made') {
-    if (!known) return { ...request(payment, key), kind: 'refund', amount: credits }
-    // It was believed refused, and its credits were given back.
-    if (known.state === 'returned')
-      return { ...request(payment, `${key}:again`), kind: 'refund', amount: credits }
-    return null
+  if (state === 'made') {
+    if (!known) return { ...shared, kind: 'refund', amount: credits }
+    // What was given back when it came to nothing; what had been used is written off already.
+    return known.state === 'returned' ? { ...shared, kind: 'refund', amount: known.taken } : null
   }
   if (!known || known.state === 'returned') return null
-  return { ...request(payment, `${key}:returned`), kind: 'purchase', amount: known.taken, note: returnedNote }
+  return { ...shared, kind: 'purchase', amount: known.taken, note: returnedNote }
 }
 
 export const returnedNote = 'The refund came to nothing.'
+
+/** A refund can come to nothing, be made after all, and come to nothing once more: the ledger hears of each turn. */
+export function refundKey(id: string, turn: number): string {
+  return turn === 0 ? `refund:${id}` : `refund:${id}:${turn}`
+}
 
 function decideDispute({ payment, disputes }: PaymentRecord, facts: DisputeFacts): DisputeChange[] {
   const known = disputes.find((one) => one.dispute_id === facts.disputeId)

@@ -46,24 +46,56 @@ export interface OperatorPaymentFilter {
   disputed?: boolean | undefined
 }
 
-const listedMax = 100
+export interface OperatorPaymentPlace {
+  /** Of an earlier page. */
+  cursor?: string | undefined
+  limit: number
+}
+
+export interface OperatorPaymentPage {
+  payments: OperatorPayment[]
+  /** Of the next older page; null on the last one. */
+  cursor: string | null
+}
 
 /** For operators, who have to find what they are asked about: the newest first. */
-export function listPayments(database: Database, filter: OperatorPaymentFilter): Promise<OperatorPayment[]> {
+export function listPayments(
+  database: Database,
+  filter: OperatorPaymentFilter,
+  { cursor, limit }: OperatorPaymentPlace,
+): Promise<OperatorPaymentPage> {
   return database.asSystem(async (trx) => {
-    const records = await withRest(trx, await selectPayments(trx, filter))
-    const ids = [...new Set(records.map(({ payment }) => payment.organization_id))]
-    const organizations = await selectOrganizations(trx, ids)
-    return records.map((record) => {
-      const { payment } = record
-      const organization = organizations.get(payment.organization_id)
-      return toOperatorPayment(record, organization?.name ?? null, organization?.available ?? 0)
-    })
+    const found = await selectPayments(trx, filter, { cursor, limit: limit + 1 })
+    const payments = await toOperatorPayments(trx, await withRest(trx, found.slice(0, limit)))
+    return { payments, cursor: found.length > limit ? (payments.at(-1)?.id ?? null) : null }
   })
 }
 
-function selectPayments(trx: Trx, { organizationId, search, disputed }: OperatorPaymentFilter) {
-  let query = trx.selectFrom('payments').selectAll().orderBy('created_at', 'desc').limit(listedMax)
+async function toOperatorPayments(trx: Trx, records: PaymentRecord[]): Promise<OperatorPayment[]> {
+  const ids = [...new Set(records.map(({ payment }) => payment.organization_id))]
+  const organizations = await selectOrganizations(trx, ids)
+  return records.map((record) => {
+    const { payment } = record
+    const organization = organizations.get(payment.organization_id)
+    return toOperatorPayment(record, organization?.name ?? null, organization?.available ?? 0)
+  })
+}
+
+function selectPayments(
+  trx: Trx,
+  { organizationId, search, disputed }: OperatorPaymentFilter,
+  { cursor, limit }: OperatorPaymentPlace,
+) {
+  let query = trx
+    .selectFrom('payments')
+    .selectAll()
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit)
+  if (cursor)
+    query = query.where(
+      sql<boolean>`(created_at, id) < (select last.created_at, last.id from payments last where last.id = ${cursor})`,
+    )
   if (organizationId) query = query.where('organization_id', '=', organizationId)
   if (search) query = query.where(matches(search))
   if (disputed)

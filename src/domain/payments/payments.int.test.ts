@@ -22,6 +22,7 @@ import { get } from '../../../test/support/fake-stripe/state.ts'
 import { newId } from '../../ids.ts'
 import { openLog } from '../../telemetry/log.ts'
 import type { Principal } from '../accounts/principal.ts'
+import { compareLedger } from './ledger-check.ts'
 import { lookAtDue } from './looks.ts'
 
 let world: SellingWorld
@@ -258,6 +259,40 @@ describe('a refund by an operator', () => {
     await hear()
     expect(await balances()).toMatchObject({ available: thousand })
     expect(await selling.sync.sync(paymentId)).toMatchObject({ refunds: [{ state: 'returned' }] })
+  })
+
+  it('that is made after all adds up, also when a part had been used or it was first heard of as sent back', async () => {
+    const { paymentId, intentId } = await bought()
+    await use(400_000_000)
+    const made = refund(fake.state, intentOf(intentId), { amount: 700 })
+    made.status = 'failed'
+    await selling.sync.sync(paymentId)
+    expect(await balances()).toMatchObject({ available: 600_000_000, written_off: 0 })
+    for (let time = 0; time < 2; time++) {
+      made.status = 'succeeded'
+      await selling.sync.sync(paymentId)
+      expect(await balances()).toMatchObject({ available: 0, written_off: 100_000_000 })
+      expect(await compareLedger(database, new Date(0))).toEqual([])
+      made.status = 'failed'
+      await selling.sync.sync(paymentId)
+      expect(await balances()).toMatchObject({ available: 600_000_000, written_off: 100_000_000 })
+      expect(await compareLedger(database, new Date(0))).toEqual([])
+    }
+  })
+
+  it('that is made after all, and sent back once more, gives the credits back once more', async () => {
+    const { paymentId } = await bought()
+    await selling.refunds.refund(paymentId, { amountCents: 500, force: false, ...operator() })
+    const made = [...fake.state.refunds.values()].at(-1)
+    if (!made) throw new Error('There is no refund.')
+    for (let time = 0; time < 2; time++) {
+      made.status = 'failed'
+      await selling.sync.sync(paymentId)
+      expect(await balances()).toMatchObject({ available: thousand })
+      made.status = 'succeeded'
+      await selling.sync.sync(paymentId)
+      expect(await balances()).toMatchObject({ available: thousand - 500_000_000 })
+    }
   })
 
   it('is not made twice by two operators at once', async () => {

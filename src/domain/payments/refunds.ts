@@ -6,7 +6,7 @@ import { isId, newId } from '../../ids.ts'
 import { formatCredits } from '../credits/credit.ts'
 import { applyOperations } from '../credits/ledger-store.ts'
 import type { Operation } from '../credits/operation.ts'
-import { returnedNote } from './decide.ts'
+import { refundKey, returnedNote } from './decide.ts'
 import { creditsOfMoney, formatMoney } from './packs.ts'
 import type { PaymentRecord, RefundRow } from './payment.ts'
 import type { Payments } from './payments.ts'
@@ -111,7 +111,7 @@ async function take(
   const operation: Operation = {
     kind: 'refund',
     organizationId: payment.organization_id,
-    key: `refund:${id}`,
+    key: refundKey(id, 0),
     amount: credits,
     reference: payment.id,
     actorUserId: request.operatorUserId,
@@ -211,10 +211,11 @@ async function giveBack(trx: Trx, refund: RefundRow): Promise<void> {
     .where('id', '=', refund.id)
     .executeTakeFirstOrThrow()
   if (row.state !== 'requested') return
+  const turn = row.turn + 1
   const operation: Operation = {
     kind: 'purchase',
     organizationId: row.organization_id,
-    key: `refund:${row.id}:returned`,
+    key: refundKey(row.id, turn),
     amount: row.taken,
     reference: row.payment_id,
     note: returnedNote,
@@ -223,7 +224,7 @@ async function giveBack(trx: Trx, refund: RefundRow): Promise<void> {
   if (outcome) receiptOfOutcome(outcome, operation)
   await trx
     .updateTable('payment_refunds')
-    .set({ state: 'returned', updated_at: sql<Date>`now()` })
+    .set({ state: 'returned', turn, updated_at: sql<Date>`now()` })
     .where('id', '=', row.id)
     .execute()
   await trx

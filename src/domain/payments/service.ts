@@ -233,7 +233,7 @@ async function writeAutoTopUp(
   if (settings.enabled && !(await findCard(trx, principal)))
     throw conflict(
       'card_missing',
-      'No card is saved. Buy a pack once with “save the card”, or add a card in the portal; then switch this on.',
+      'No card is saved. Buy a pack with “Keep the card for auto top-up”, or add one under “Cards and invoices”; then switch this on.',
     )
   const values = {
     enabled: settings.enabled,

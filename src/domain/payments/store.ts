@@ -102,11 +102,13 @@ export function movedOutOf(receipt: Receipt | undefined): { available: number; f
 async function writeRefund(
   trx: Trx,
   payment: PaymentRow,
-  { known, facts, state, credits, operation }: RefundChange,
+  { known, facts, state, turn, credits, operation }: RefundChange,
   receipt: Receipt | undefined,
 ): Promise<void> {
-  const taken = operation?.kind === 'refund' ? movedOutOf(receipt).available : (known?.taken ?? 0)
-  const changed = { refund_id: facts.refundId, state, taken, updated_at: new Date() }
+  // One that is heard of only when it has come to nothing took nothing, which is as if all that it took were back.
+  const unmoved = known ? known.taken : credits
+  const taken = operation?.kind === 'refund' ? movedOutOf(receipt).available : unmoved
+  const changed = { refund_id: facts.refundId, state, turn, taken, updated_at: new Date() }
   if (known) await trx.updateTable('payment_refunds').set(changed).where('id', '=', known.id).execute()
   else
     await trx
@@ -117,8 +119,7 @@ async function writeRefund(
         payment_id: payment.id,
         organization_id: payment.organization_id,
         amount_cents: facts.amountCents,
-        // Heard of only when it had come to nothing already: nothing was taken.
-        credits: operation ? credits : 0,
+        credits,
         reason: null,
         requested_by: null,
         created_at: facts.createdAt,

@@ -1,7 +1,11 @@
 import { z } from 'zod'
 import type { Authenticator } from '../../domain/accounts/principal.ts'
 import type { Operators } from '../../domain/operators/operators.ts'
-import type { OperatorPayment, OperatorPaymentFilter } from '../../domain/payments/operator-list.ts'
+import type {
+  OperatorPaymentFilter,
+  OperatorPaymentPage,
+  OperatorPaymentPlace,
+} from '../../domain/payments/operator-list.ts'
 import { type Payment, toPayment } from '../../domain/payments/payment.ts'
 import type { Reconciler } from '../../domain/payments/reconcile.ts'
 import type { Reconciliation } from '../../domain/payments/reconciliations.ts'
@@ -22,7 +26,7 @@ import { bearerSecurity, requirePrincipal, type Server } from '../server.ts'
 export interface AdminPaymentRouteDeps {
   authenticator: Authenticator
   operators: Operators
-  listPayments(filter: OperatorPaymentFilter): Promise<OperatorPayment[]>
+  listPayments(filter: OperatorPaymentFilter, place: OperatorPaymentPlace): Promise<OperatorPaymentPage>
   listReconciliations(): Promise<Reconciliation[]>
   /** Null: nothing is sold here. */
   selling: { refunds: Refunds; reconciler: Reconciler } | null
@@ -52,8 +56,12 @@ export function registerAdminPaymentRoutes(app: Server, deps: AdminPaymentRouteD
     },
     async ({ principal, query }) => {
       await operators.requireOperator(principal)
-      const payments = await deps.listPayments({ ...query, disputed: query.disputed === 'true' })
-      return { sells: deps.selling !== null, payments }
+      const { cursor, limit, ...filter } = query
+      const page = await deps.listPayments(
+        { ...filter, disputed: filter.disputed === 'true' },
+        { cursor, limit },
+      )
+      return { sells: deps.selling !== null, ...page }
     },
   )
 

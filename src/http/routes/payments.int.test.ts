@@ -305,6 +305,7 @@ describe('with Stripe', () => {
       availableMicros: number
       disputes: { id: string; state: string; frozenMicros: number }[]
     }[]
+    cursor: string | null
   }
   const listed = async (query: string) =>
     (await operator.call<AdminPayments>('GET', `/api/admin/payments?${query}`)).payments.map(({ id }) => id)
@@ -338,6 +339,34 @@ describe('with Stripe', () => {
     expect(
       await operator.call<AdminPayments>('GET', `/api/admin/payments?search=${paymentId}`),
     ).toMatchObject({ payments: [{ disputes: [{ state: 'open', frozenMicros: 1_000_000_000 }] }] })
+  })
+
+  it('shows an operator page after page, each payment once, also those of the same moment', async () => {
+    const organizationId = await organizationOf(owner)
+    const begun: string[] = []
+    for (let count = 0; count < 5; count++) begun.push((await begin()).paymentId)
+    await app.database.asSystem((trx) =>
+      trx
+        .updateTable('payments')
+        .set({ created_at: new Date('2026-01-01') })
+        .where('id', 'in', begun.slice(0, 4))
+        .execute(),
+    )
+    const seen: string[] = []
+    let cursor: string | null = ''
+    for (let pages = 0; cursor !== null && pages < 10; pages++) {
+      const page: AdminPayments = await operator.call(
+        'GET',
+        `/api/admin/payments?organizationId=${organizationId}&limit=2${cursor && `&cursor=${cursor}`}`,
+      )
+      expect(page.payments.length).toBe(page.cursor === null ? 1 : 2)
+      seen.push(...page.payments.map(({ id }) => id))
+      cursor = page.cursor
+    }
+    expect([seen[0], seen.toSorted()]).toEqual([begun[4], begun.toSorted()])
+    const whole = `/api/admin/payments?organizationId=${organizationId}&limit=5`
+    expect(await operator.call('GET', whole)).toMatchObject({ cursor: null })
+    expect((await operator.raw('GET', '/api/admin/payments?cursor=first')).status).toBe(400)
   })
 
   it('lets an operator refund, and nobody else', async () => {
@@ -422,7 +451,11 @@ describe('without Stripe', () => {
   })
 
   it('tells an operator that there is nothing to refund or to compare with', async () => {
-    expect(await owner.call('GET', '/api/admin/payments')).toEqual({ sells: false, payments: [] })
+    expect(await owner.call('GET', '/api/admin/payments')).toEqual({
+      sells: false,
+      payments: [],
+      cursor: null,
+    })
     expect(await owner.call('GET', '/api/admin/payments/reconciliations')).toEqual({
       sells: false,
       reconciliations: [],

@@ -105,6 +105,8 @@ export const adminPaymentsQuerySchema = z.strictObject({
     .optional()
     .describe('Part of an organization’s name or slug, of a member’s e-mail address, or of an id.'),
   disputed: z.enum(['true', 'false']).default('false').describe('Only those that were ever disputed.'),
+  cursor: idSchema.optional().describe('Of an earlier page.'),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
 })
 
 const disputeSchema = z
@@ -136,7 +138,8 @@ const adminPaymentSchema = paymentSchema
 
 export const adminPaymentsSchema = z.object({
   sells: z.boolean().describe('False: no key of Stripe’s is set, so nothing can be refunded.'),
-  payments: z.array(adminPaymentSchema).describe('The last 100, newest first.'),
+  payments: z.array(adminPaymentSchema).describe('The newest first.'),
+  cursor: idSchema.nullable().describe('Give it back for the next older page; null on the last one.'),
 })
 
 const comparedSchema = z.object({ listed: z.number().int(), repaired: z.number().int() })

@@ -5,10 +5,10 @@ import { fieldMessage } from '../../api/errors.ts'
 import type { Operator } from '../../api/types.ts'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
+import { ConfirmDialog } from '../../ui/confirm-dialog.tsx'
 import { TextField } from '../../ui/field.tsx'
 import { ErrorNotice } from '../../ui/notice.tsx'
 import { RelativeTime } from '../../ui/time.tsx'
-import { showError } from '../../ui/toast.tsx'
 import { operatorsQuery } from './queries.ts'
 
 type Answer = { operators: Operator[] }
@@ -17,6 +17,7 @@ export function OperatorsCard() {
   const operators = useQuery(operatorsQuery)
   const queryClient = useQueryClient()
   const [email, setEmail] = useState('')
+  const [dismissing, setDismissing] = useState<Operator>()
   const accept = (answer: Answer) => queryClient.setQueryData(operatorsQuery.queryKey, answer.operators)
   const appoint = useMutation({
     mutationFn: () => call<Answer>('POST', '/api/admin/operators', { body: { email } }),
@@ -27,8 +28,10 @@ export function OperatorsCard() {
   })
   const dismiss = useMutation({
     mutationFn: (userId: string) => call<Answer>('DELETE', `/api/admin/operators/${userId}`),
-    onSuccess: accept,
-    onError: showError,
+    onSuccess: (answer) => {
+      accept(answer)
+      setDismissing(undefined)
+    },
   })
   const submit = (event: FormEvent) => {
     event.preventDefault()
@@ -53,15 +56,25 @@ export function OperatorsCard() {
             </span>
             <Button
               size="small"
+              aria-label={`Dismiss ${operator.name}`}
               disabled={operators.data.length === 1}
-              pending={dismiss.isPending && dismiss.variables === operator.userId}
-              onClick={() => dismiss.mutate(operator.userId)}
+              onClick={() => setDismissing(operator)}
             >
               Dismiss
             </Button>
           </li>
         ))}
       </ul>
+      <ConfirmDialog
+        open={dismissing !== undefined}
+        onClose={() => setDismissing(undefined)}
+        title={`Dismiss ${dismissing?.name ?? ''}?`}
+        confirmLabel="Dismiss"
+        pending={dismiss.isPending}
+        onConfirm={() => dismissing && dismiss.mutate(dismissing.userId)}
+      >
+        They no longer see this page. Another operator can appoint them again.
+      </ConfirmDialog>
       <form onSubmit={submit} className="flex flex-wrap items-end gap-3 border-t border-line p-5">
         <div className="min-w-0 flex-1 basis-60">
           <TextField

@@ -1,12 +1,13 @@
-import { useQuery } from '@tanstack/react-query'
+import { useInfiniteQuery } from '@tanstack/react-query'
 import { useDeferredValue, useState } from 'react'
-import type { AdminPayment, AdminPayments } from '../../api/types.ts'
+import type { AdminPayment } from '../../api/types.ts'
 import { Button } from '../../ui/button.tsx'
 import { Card, EmptyState } from '../../ui/card.tsx'
 import { Choice } from '../../ui/choice.tsx'
 import { amountText, moneyText } from '../../ui/credits.ts'
 import { TextField } from '../../ui/field.tsx'
 import { ErrorNotice, Notice } from '../../ui/notice.tsx'
+import { ShowOlder } from '../../ui/show-older.tsx'
 import { SkeletonRows } from '../../ui/skeleton.tsx'
 import { absoluteTime, RelativeTime } from '../../ui/time.tsx'
 import { paymentText } from '../credits/words.ts'
@@ -34,9 +35,11 @@ function PaymentsCard() {
   const [filter, setFilter] = useState<AdminPaymentFilter>({ search: '', view: 'all' })
   // The list follows the typing instead of holding it up.
   const asked = useDeferredValue(filter)
-  const payments = useQuery(adminPaymentsQuery(asked))
+  const payments = useInfiniteQuery(adminPaymentsQuery(asked))
+  const sells = payments.data?.pages[0]?.sells ?? true
+  const listed = payments.data?.pages.flatMap((page) => page.payments) ?? []
   const filtered = filter.search.trim() !== '' || filter.view !== 'all'
-  const unused = payments.data?.sells === false && payments.data.payments.length === 0 && !filtered
+  const unused = !sells && listed.length === 0 && !filtered
   return (
     <Card
       title="Payments"
@@ -68,14 +71,20 @@ function PaymentsCard() {
       {payments.error && (
         <ErrorNotice error={payments.error} onRetry={() => void payments.refetch()} className="m-5" />
       )}
-      {payments.data && <PaymentList answer={payments.data} filtered={filtered} />}
+      {payments.data && <PaymentList payments={listed} sells={sells} filtered={filtered} />}
+      <ShowOlder pages={payments} />
     </Card>
   )
 }
 
-function PaymentList({ answer, filtered }: { answer: AdminPayments; filtered: boolean }) {
+interface PaymentListProps {
+  payments: AdminPayment[]
+  sells: boolean
+  filtered: boolean
+}
+
+function PaymentList({ payments, sells, filtered }: PaymentListProps) {
   const [refunding, setRefunding] = useState<string>()
-  const { sells, payments } = answer
   const payment = payments.find(({ id }) => id === refunding)
   if (payments.length === 0 && filtered)
     return <EmptyState title="No payment like this">Search for something else.</EmptyState>

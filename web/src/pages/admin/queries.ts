@@ -1,4 +1,4 @@
-import { type QueryClient, queryOptions } from '@tanstack/react-query'
+import { infiniteQueryOptions, type QueryClient, queryOptions } from '@tanstack/react-query'
 import { call } from '../../api/client.ts'
 import { creditsKey } from '../../api/credits.ts'
 import type { AdminPayments, Operator, Overview, PriceVersions, Reconciliations } from '../../api/types.ts'
@@ -34,13 +34,16 @@ export interface AdminPaymentFilter {
 }
 
 export const adminPaymentsQuery = ({ search, view }: AdminPaymentFilter) =>
-  queryOptions({
+  infiniteQueryOptions({
     queryKey: [...adminPaymentsKey, 'list', search.trim(), view],
-    queryFn: () => {
+    queryFn: ({ pageParam }) => {
       const query = new URLSearchParams({ disputed: String(view === 'disputed') })
       if (search.trim()) query.set('search', search.trim())
+      if (pageParam) query.set('cursor', pageParam)
       return call<AdminPayments>('GET', `/api/admin/payments?${query}`)
     },
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.cursor,
     refetchInterval: 10_000,
     placeholderData: (previous) => previous,
   })

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
+import { newId } from '../../../../src/ids.ts'
 import { call } from '../../api/client.ts'
 import { ApiError, fieldMessage } from '../../api/errors.ts'
 import type { AdminPayment, Payment } from '../../api/types.ts'
@@ -21,7 +22,7 @@ export function RefundDialog({ payment, onClose }: { payment: AdminPayment; onCl
   const [reason, setReason] = useState('')
   const [force, setForce] = useState(false)
   // A refund whose answer was lost must not be made twice by pressing again.
-  const [idempotencyKey, setKey] = useState(() => crypto.randomUUID())
+  const [idempotencyKey, setKey] = useState(newId)
   const amountCents = parseMoney(amount)
   const tooMuch = amountCents !== undefined && amountCents > payment.leftCents
   const used = amountCents === undefined ? 0 : refundEffect(payment, amountCents).used
@@ -37,13 +38,13 @@ export function RefundDialog({ payment, onClose }: { payment: AdminPayment; onCl
     },
     onError: (error) => {
       // A clear no ends this one; whatever else went wrong, pressing again goes on with it.
-      if (error instanceof ApiError && error.status >= 400 && error.status < 500) setKey(crypto.randomUUID())
+      if (error instanceof ApiError && error.status >= 400 && error.status < 500) setKey(newId())
     },
     onSettled: () => refreshPayments(client),
   })
   const change = (text: string) => {
     setAmount(text)
-    setKey(crypto.randomUUID())
+    setKey(newId())
   }
   const submit = (event: FormEvent) => {
     event.preventDefault()

@@ -8,6 +8,7 @@ import { Card, EmptyState } from '../../ui/card.tsx'
 import { amountText, changeText } from '../../ui/credits.ts'
 import { SelectField, TextField } from '../../ui/field.tsx'
 import { ErrorNotice } from '../../ui/notice.tsx'
+import { ShowOlder } from '../../ui/show-older.tsx'
 import { SkeletonRows } from '../../ui/skeleton.tsx'
 import { absoluteTime } from '../../ui/time.tsx'
 import { entryText, kindText } from './words.ts'
@@ -50,18 +51,7 @@ export function StatementPage() {
         </EmptyState>
       )}
       {entries.length > 0 && <EntryTable entries={entries} />}
-      {statement.hasNextPage && (
-        <div className="border-t border-line p-3 text-center">
-          <Button
-            size="small"
-            variant="quiet"
-            pending={statement.isFetchingNextPage}
-            onClick={() => void statement.fetchNextPage()}
-          >
-            Show older ones
-          </Button>
-        </div>
-      )}
+      <ShowOlder pages={statement} />
     </Card>
   )
 }
