@@ -48,7 +48,7 @@ export function decideTopUp(situation: TopUpSituation): TopUpDecision {
     return {
       kind: 'switchOff',
       problem:
-        'Auto top-up is off: no card is saved. Buy a pack once with “save the card”, or add one in the portal.',
+        'Auto top-up is off: no card is saved. Buy a pack with “Keep the card for auto top-up”, or add one under “Cards and invoices”.',
     }
   if (situation.disputed)
     return {
@@ -107,6 +107,6 @@ export function afterFailure(
     dueAt: new Date(now.getTime() + (pause ?? 0)),
     problem: enabled
       ? `The card was declined: ${failure.message} It is tried again in ${pause / hour} hours.`
-      : `Auto top-up is off: the card was declined. ${failure.message} Buy a pack, or change the card in the portal, and switch it on again.`,
+      : `Auto top-up is off: the card was declined. ${failure.message} Buy a pack, or change the card under “Cards and invoices”, and switch it on again.`,
   }
 }

@@ -1,5 +1,7 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestAccounts, type TestAccounts, testPassword } from '../../../test/support/accounts.ts'
+import { eventually } from '../../../test/support/eventually.ts'
 
 describe('sign-up, log-in, refresh and log-out', () => {
   let test: TestAccounts
@@ -130,6 +132,29 @@ describe('sign-up, log-in, refresh and log-out', () => {
     expect(fromCookie.statusCode).toBe(200)
     expect(cookieOf(fromCookie).value).toBe(fromCookie.json().refreshToken)
     expect((await organizations(fromCookie.json().accessToken)).statusCode).toBe(200)
+  })
+
+  it('leaves the cookie alone when the database went away meanwhile, so that the next refresh succeeds', async () => {
+    const { refreshToken } = await test.person()
+    const refresh = () => post('refresh', undefined, {}, { reef_refresh: refreshToken })
+    const admin = new pg.Client({ connectionString: test.database.adminUrl })
+    await admin.connect()
+    try {
+      await admin.query('begin; lock table refresh_tokens in access exclusive mode')
+      const cut = refresh()
+      await eventually(async () => {
+        await admin.query('select pg_stat_clear_snapshot()')
+        const { rowCount } = await admin.query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+        )
+        expect(rowCount).toBeGreaterThan(0)
+      })
+      const answer = await cut
+      expect([answer.statusCode, answer.cookies]).toEqual([503, []])
+    } finally {
+      await admin.end()
+    }
+    expect((await refresh()).statusCode).toBe(200)
   })
 
   it('ends the whole log-in when a refresh token is used again, its access tokens within a second', async () => {

@@ -30,7 +30,7 @@ export function CreateOrganizationDialog({ open, onClose }: { open: boolean; onC
       open={open}
       onClose={onClose}
       title="New organization"
-      description="Its members share its instance and its API keys. You become its owner."
+      description="Its members share its credits; each has an instance and API keys of their own in it. You become its owner."
     >
       <form
         className="space-y-5"

@@ -28,10 +28,10 @@ export function CreditsChip() {
   return (
     <Link
       {...paths.credits()}
-      aria-label="Credits"
       className="ml-auto flex h-8 items-center gap-1.5 rounded-control px-2.5 text-ink-soft hover:bg-hover"
     >
       <Coins size={16} />
+      <span className="sr-only">Credits</span>
       <CreditsAmount className="text-sm" />
     </Link>
   )

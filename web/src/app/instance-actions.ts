@@ -29,15 +29,15 @@ export function useProvision() {
   })
 }
 
-/** Opens the Control UI in a tab of its own, signed in. */
-export function useVisit(instanceId: string) {
+/** Opens the Control UI in a tab of its own, signed in: at the instance's own address, or at a domain that leads to it. */
+export function useVisit(instanceId: string, domain?: string) {
   return useMutation({
     mutationFn: async () => {
       // Opened within the click, or the browser takes it for a pop-up; it gets its address once that is known.
       const tab = window.open('about:blank')
       try {
         const { url } = await call<{ url: string }>('POST', `/api/instances/${instanceId}/visit`, {
-          body: {},
+          body: domain === undefined ? {} : { domain },
         })
         if (!tab) return location.assign(url)
         tab.opener = null

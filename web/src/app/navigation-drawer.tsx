@@ -16,6 +16,8 @@ export function NavigationDrawer(props: {
           aria-label="Navigation"
           className="fixed inset-y-0 left-0 z-40 w-74 max-w-[85vw] bg-sunken shadow-float outline-none transition-transform duration-200 data-ending-style:-translate-x-full data-starting-style:-translate-x-full md:hidden"
         >
+          {/* Who sees the page presses beside it; without eyes there has to be a button. */}
+          <Dialog.Close className="sr-only">Close navigation</Dialog.Close>
           {props.children}
         </Dialog.Popup>
       </Dialog.Portal>

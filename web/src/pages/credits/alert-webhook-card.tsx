@@ -12,13 +12,13 @@ import { ErrorNotice, Notice } from '../../ui/notice.tsx'
 import { RelativeTime } from '../../ui/time.tsx'
 import { showDone } from '../../ui/toast.tsx'
 
-/** Alerts show in the dashboard and go to owners and admins by mail; a program gets them here. */
+/** Alerts show in the dashboard and may go out by mail; a program gets them here. */
 export function AlertWebhookCard() {
   const webhook = useQuery(alertWebhookQuery)
   return (
     <Card
       title="Webhook for alerts"
-      description="Alerts show above every page and go to owners and admins by mail. They can be posted to a program of yours too, signed."
+      description="Alerts show above every page and, where this Reef has a mail server, go by mail to whom they concern. They can be posted to a program of yours too, signed."
     >
       {webhook.error && <ErrorNotice error={webhook.error} onRetry={() => void webhook.refetch()} />}
       {webhook.data !== undefined && <WebhookForm webhook={webhook.data} />}

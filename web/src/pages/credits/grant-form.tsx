@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
+import { newId } from '../../../../src/ids.ts'
 import { call } from '../../api/client.ts'
 import { creditsKey } from '../../api/credits.ts'
 import { fieldMessage } from '../../api/errors.ts'
@@ -19,7 +20,7 @@ export function GrantForm({ to: initialTo = '' }: { to?: string }) {
   const [credits, setCredits] = useState('')
   const [note, setNote] = useState('')
   // A grant whose answer was lost must not be made twice by pressing again.
-  const [idempotencyKey, setKey] = useState(() => crypto.randomUUID())
+  const [idempotencyKey, setKey] = useState(newId)
   const grant = useMutation({
     meta: { showsError: true },
     mutationFn: () =>
@@ -30,13 +31,13 @@ export function GrantForm({ to: initialTo = '' }: { to?: string }) {
       showDone(`${creditsText(amountMicros)} granted to ${organization.name}.`)
       setCredits('')
       setNote('')
-      setKey(crypto.randomUUID())
+      setKey(newId())
       await client.invalidateQueries({ queryKey: creditsKey })
     },
   })
   const changed = (set: (value: string) => void) => (value: string) => {
     set(value)
-    setKey(crypto.randomUUID())
+    setKey(newId())
   }
   const submit = (event: FormEvent) => {
     event.preventDefault()

@@ -13,20 +13,19 @@ export function PaymentsCard({ payments }: { payments: Payments }) {
     mutationFn: () => call<{ url: string }>('POST', '/api/payments/portal', { body: {} }),
     onSuccess: ({ url }) => location.assign(url),
   })
-  const begun = payments.payments.length > 0
   return (
     <Card
       title="Payments"
       flush
       actions={
-        begun && (
-          <Button size="small" pending={portal.isPending} onClick={() => portal.mutate()}>
-            Cards and invoices
-          </Button>
-        )
+        <Button size="small" pending={portal.isPending} onClick={() => portal.mutate()}>
+          Cards and invoices
+        </Button>
       }
     >
-      {!begun && <EmptyState title="Nothing was bought yet">Receipts will be here.</EmptyState>}
+      {payments.payments.length === 0 && (
+        <EmptyState title="Nothing was bought yet">Receipts will be here.</EmptyState>
+      )}
       <ul className="divide-y divide-line">
         {payments.payments.map((payment) => (
           <PaymentRow key={payment.id} payment={payment} />

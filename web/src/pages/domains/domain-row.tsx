@@ -3,6 +3,7 @@ import { ExternalLink } from 'lucide-react'
 import { useState } from 'react'
 import { call } from '../../api/client.ts'
 import type { Domain } from '../../api/types.ts'
+import { useVisit } from '../../app/instance-actions.ts'
 import { Button } from '../../ui/button.tsx'
 import { cn } from '../../ui/class-names.ts'
 import { ConfirmDialog } from '../../ui/confirm-dialog.tsx'
@@ -60,6 +61,7 @@ export function DomainRow({ domain, instanceId }: { domain: Domain; instanceId: 
 function DomainActions({ domain, instanceId }: { domain: Domain; instanceId: string }) {
   const [confirming, setConfirming] = useState(false)
   const client = useQueryClient()
+  const visit = useVisit(instanceId, domain.domain)
   const { queryKey } = domainsQuery(instanceId)
   const address = `/api/instances/${instanceId}/domains/${domain.id}`
   const check = useMutation({
@@ -80,14 +82,14 @@ function DomainActions({ domain, instanceId }: { domain: Domain; instanceId: str
   return (
     <div className="flex flex-wrap gap-2">
       {domain.state === 'verified' && (
-        <a
-          href={domain.url}
-          target="_blank"
-          rel="noreferrer"
-          className="inline-flex h-8 items-center gap-1.5 rounded-control px-2.5 text-[0.8125rem] font-medium text-lagoon hover:bg-hover"
+        <Button
+          size="small"
+          icon={<ExternalLink size={14} />}
+          pending={visit.isPending}
+          onClick={() => visit.mutate()}
         >
-          Open <ExternalLink size={14} />
-        </a>
+          Open
+        </Button>
       )}
       <Button size="small" pending={check.isPending} onClick={() => check.mutate()}>
         {check.isPending ? 'Looking it up…' : 'Check again'}

@@ -4,6 +4,7 @@ import { useState } from 'react'
 import { infoQuery } from '../../api/queries.ts'
 import { paths } from '../../paths.ts'
 import { Card } from '../../ui/card.tsx'
+import { Choice } from '../../ui/choice.tsx'
 import { CodeBlock } from '../../ui/copy.tsx'
 import { linkClass } from '../enter/enter-frame.tsx'
 
@@ -33,19 +34,8 @@ export function ApiSnippets() {
         </>
       }
     >
-      <div role="tablist" aria-label="Language" className="flex gap-4 border-b border-line">
-        {languages.map(({ value, label }) => (
-          <button
-            key={value}
-            type="button"
-            role="tab"
-            aria-selected={language === value}
-            onClick={() => setLanguage(value)}
-            className="-mb-px border-b-2 border-transparent pb-2 text-sm font-medium text-ink-faint hover:text-ink aria-selected:border-coral aria-selected:text-ink"
-          >
-            {label}
-          </button>
-        ))}
+      <div className="flex">
+        <Choice label="Language" options={languages} value={language} onChange={setLanguage} />
       </div>
       <CodeBlock code={language === 'curl' ? curl(baseUrl) : openai(baseUrl)} />
     </Card>
@@ -56,7 +46,7 @@ function curl(baseUrl: string): string {
   return `curl ${baseUrl}/chat/completions \\
   -H 'authorization: Bearer oc_…' \\
   -H 'content-type: application/json' \\
-  -d '{"model": "openclaw/default", "messages": [{"role": "user", "content": "Hello"}]}'`
+  -d '{"model": "openclaw", "messages": [{"role": "user", "content": "Hello"}]}'`
 }
 
 function openai(baseUrl: string): string {
@@ -65,7 +55,7 @@ function openai(baseUrl: string): string {
 const openai = new OpenAI({ baseURL: '${baseUrl}', apiKey: 'oc_…' })
 
 const stream = await openai.chat.completions.create({
-  model: 'openclaw/default',
+  model: 'openclaw',
   messages: [{ role: 'user', content: 'Hello' }],
   stream: true,
 })

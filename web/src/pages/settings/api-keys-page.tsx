@@ -18,7 +18,7 @@ export function ApiKeysPage() {
   return (
     <Card
       title="API keys"
-      description="For programs: what they call is this organization’s instance."
+      description="For programs. A key calls the instance that its maker has in this organization."
       flush
       actions={
         <Button variant="primary" size="small" icon={<Plus size={15} />} onClick={() => setCreating(true)}>

@@ -93,8 +93,8 @@ function RemoveMember({ member, organization, isMe }: MemberRowProps) {
         pending={remove.isPending}
         onConfirm={() => remove.mutate()}
       >
-        {isMe ? 'You lose' : `${member.name} loses`} access to this organization’s instance at once. A new
-        invitation brings it back.
+        {isMe ? 'You lose' : `${member.name} loses`} access to this organization and to their instance in it
+        at once. A new invitation brings it back.
       </ConfirmDialog>
     </>
   )

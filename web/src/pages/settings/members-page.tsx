@@ -27,7 +27,7 @@ export function MembersPage() {
       )}
       <Card
         title="Members"
-        description="They share the instance and its conversations."
+        description="They share the organization’s credits. Everybody has an instance of their own, and nobody reads another’s conversations here."
         flush
         actions={
           mayChange &&

@@ -23,8 +23,8 @@ export function OrganizationPage() {
       <Card title="Another organization">
         <div className="flex flex-wrap items-center justify-between gap-4">
           <p className="max-w-md text-sm text-ink-soft">
-            Each organization has its own instance, members and API keys. You switch between them at the top
-            left.
+            Each organization has its own members and credits, and in each you have an instance and API keys
+            of your own. You switch between them at the top left.
           </p>
           <Button icon={<Plus size={15} />} onClick={() => setCreating(true)}>
             New organization
