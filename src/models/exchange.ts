@@ -134,25 +134,28 @@ async function admit(meter: Meter, exchange: Exchange, bounds: RequestBounds): P
 
 async function callProvider(open: OpenExchange): Promise<ProviderAnswer> {
   const nothing: Counted = { usage: null, estimated: false }
-  const unsent = open.signal.aborted
+  let sent = false
   try {
     return await open.provider.call({
       protocol: open.protocol,
       body: providerBody(open),
       headers: open.protocol === 'messages' ? anthropicHeaders(open.request) : {},
       signal: open.signal,
+      onSent: () => {
+        sent = true
+      },
     })
   } catch (error) {
-    if (open.signal.aborted) settleUnanswered(open, null, unsent)
+    if (open.signal.aborted) settleUnanswered(open, null, sent)
     else open.settle({ outcome: 'failed', httpStatus: 502, errorCode: 'provider_unreachable', ...nothing })
     throw error
   }
 }
 
-/** A call that was cut before any of its answer was there: the model has read the request for a client that left. */
-function settleUnanswered(open: OpenExchange, httpStatus: number | null, unsent = false): void {
+/** A call that was cut before any of its answer was there: the model has read what was sent. */
+function settleUnanswered(open: OpenExchange, httpStatus: number | null, sent = true): void {
   const errorCode = cutCode(open)
-  const charged = errorCode !== 'provider_cut' && errorCode !== 'control_plane_stopped' && !unsent
+  const charged = errorCode !== 'provider_cut' && errorCode !== 'control_plane_stopped' && sent
   const counted: Counted = charged ? usageOfAnswer(open, null, 0) : { usage: null, estimated: false }
   open.settle({ outcome: 'cancelled', httpStatus, errorCode, ...counted })
 }

@@ -70,6 +70,8 @@ async function send(
   })
   request.setTimeout(silenceMillisecondsMax, () => request.destroy(new Error('silent for too long')))
   limitConnect(request)
+  // Emitted when the last byte was handed to a connection that stands, not while it is still waited for.
+  request.once('finish', call.onSent)
   request.end(body)
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage]

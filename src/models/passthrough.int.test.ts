@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -306,6 +307,37 @@ describe('a provider that fails', () => {
     expect(await onlyEnd()).toMatchObject({ outcome: 'failed', errorCode: 'overloaded' })
   })
 
+  it.each([
+    { how: 'the provider breaks the connection', afterExtraEvent: 'cut' },
+    { how: 'the client leaves', afterExtraEvent: 'silence' },
+  ] as const)(
+    'that reports an error in mid-stream has failed, also when $how then',
+    async ({ afterExtraEvent }) => {
+      const error = { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded.' } }
+      const extraEvent = `event: error\ndata: ${JSON.stringify(error)}\n\n`
+      Object.assign(provider.behaviour, { extraEvent, afterExtraEvent })
+      const leaving = new AbortController()
+      const answer = await fetch(`${gateway.url}/models/anthropic/v1/messages`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${gateway.key}` },
+        body: JSON.stringify({ model: 'claude-test', max_tokens: 10, messages, stream: true }),
+        signal: leaving.signal,
+      })
+      let told = ''
+      const read = async (): Promise<void> => {
+        const decoder = new TextDecoder()
+        for await (const chunk of answer.body ?? []) {
+          told += decoder.decode(chunk, { stream: true })
+          if (afterExtraEvent === 'silence' && told.includes('Overloaded.')) leaving.abort()
+        }
+      }
+      if (afterExtraEvent === 'silence') await expect(read()).rejects.toThrow('aborted')
+      else await read()
+      expect(told.match(/event: error/g)).toHaveLength(1)
+      expect(await onlyEnd()).toMatchObject({ outcome: 'failed', errorCode: 'overloaded_error' })
+    },
+  )
+
   it('that cannot be reached is a 502 in the client’s shape', async () => {
     const closed = await startFakeModelProvider('k')
     await closed.close()
@@ -363,8 +395,45 @@ describe('a client that leaves', () => {
     await expect.poll(() => provider.seen.length).toBe(1)
     leaving.abort()
     await expect(answer).rejects.toBeInstanceOf(OpenAI.APIUserAbortError)
-    expect(await onlyEnd()).toMatchObject({ outcome: 'cancelled', errorCode: 'client_gone' })
+    // The provider has read the request.
+    expect(await onlyEnd()).toMatchObject({
+      outcome: 'cancelled',
+      errorCode: 'client_gone',
+      estimated: true,
+      usage: { inputTokens: expect.any(Number), outputTokens: 0 },
+    })
     await expect.poll(() => provider.seen[0]?.aborted).toBe(true)
+  })
+
+  it('before its request could be sent to the provider has used nothing', async () => {
+    // Takes the connection and never answers the TLS handshake.
+    const silent = createServer((socket) => socket.resume()).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const other = await startTestGateway({
+      meter,
+      environment: {
+        OPENAI_API_KEY: providerKey,
+        OPENAI_BASE_URL: `https://127.0.0.1:${(silent.address() as AddressInfo).port}/v1`,
+        REEF_MODEL: 'openai/gpt-test',
+      },
+    })
+    try {
+      const client = new OpenAI({ baseURL: `${other.url}/models/v1`, apiKey: other.key, maxRetries: 0 })
+      const leaving = new AbortController()
+      const answer = client.chat.completions.create(chat, { signal: leaving.signal })
+      await once(silent, 'connection')
+      leaving.abort()
+      await expect(answer).rejects.toBeInstanceOf(OpenAI.APIUserAbortError)
+      expect(await onlyEnd()).toMatchObject({
+        outcome: 'cancelled',
+        errorCode: 'client_gone',
+        estimated: false,
+        usage: null,
+      })
+    } finally {
+      await other.close()
+      silent.close()
+    }
   })
 
   it('or that stops reading is not read ahead of', async () => {

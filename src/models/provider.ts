@@ -8,6 +8,8 @@ export interface ProviderCall {
   headers: Record<string, string>
   /** Aborted when the client is gone or the call has taken too long: the provider must stop at once. */
   signal: AbortSignal
+  /** Called once all of the request has left this machine: before that nothing was read that could be charged for. */
+  onSent: () => void
 }
 
 /** What a provider answered. An error status is an answer; only a failure to get one is thrown. */

@@ -62,7 +62,8 @@ export async function relayStream(response: ServerResponse, relay: StreamRelay):
     const done = reader.reading.complete || (relay.protocol === 'chat_completions' && reader.reading.usage)
     cut = !done && reader.reading.errorCode === null
   } catch {
-    cut = !reader.reading.complete
+    // An answer that has said that it failed is not cut by what happens to the connection afterwards.
+    cut = !reader.reading.complete && reader.reading.errorCode === null
   }
   if (cut && !response.destroyed)
     response.write(

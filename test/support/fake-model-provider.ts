@@ -27,6 +27,8 @@ export interface Behaviour {
   cutAfterWords: number | null
   /** Added to the stream as an event after the words, for example an error. */
   extraEvent: string | null
+  /** What follows the extra event: the end of the answer, a broken connection, or nothing. */
+  afterExtraEvent: 'end' | 'cut' | 'silence'
   /** Send each stream in pieces of this many bytes, across characters and events alike. */
   pieceBytes: number | null
 }
@@ -47,6 +49,7 @@ const standard: Behaviour = {
   refuse: null,
   cutAfterWords: null,
   extraEvent: null,
+  afterExtraEvent: 'end',
   pieceBytes: null,
 }
 
@@ -171,7 +174,12 @@ async function answer(provider: FakeModelProvider, request: SeenRequest, respons
   }
   if (behaviour.extraEvent !== null) {
     await write(behaviour.extraEvent)
-    response.end()
+    if (behaviour.afterExtraEvent === 'end') response.end()
+    if (behaviour.afterExtraEvent === 'cut') {
+      // What was sent so far is to arrive before the connection breaks.
+      await delay(20)
+      response.destroy()
+    }
     return
   }
   count()

@@ -11,8 +11,8 @@ const keyMilliseconds = 12 * 3_600_000
  * may have taken its place.
  */
 export async function chargeCard(stripe: Stripe, order: ChargeOrder): Promise<ChargeResult> {
-  const known = await find(stripe, order)
-  if (known) return settle(stripe, known)
+  const known = keepsKey(order) ? null : await findCharge(stripe, order)
+  if (known) return known
   try {
     const intent = await stripe.paymentIntents.create(
       {
@@ -37,12 +37,16 @@ export async function chargeCard(stripe: Stripe, order: ChargeOrder): Promise<Ch
   }
 }
 
-async function find(stripe: Stripe, order: ChargeOrder): Promise<Stripe.PaymentIntent | undefined> {
-  if (Date.now() - order.since.getTime() < keyMilliseconds) return undefined
+function keepsKey(order: ChargeOrder): boolean {
+  return Date.now() - order.since.getTime() < keyMilliseconds
+}
+
+/** What an earlier try has come to, by its payment's id. */
+export async function findCharge(stripe: Stripe, order: ChargeOrder): Promise<ChargeResult | null> {
   const created = { gte: Math.floor(order.since.getTime() / 1000) - 60 }
   for await (const intent of stripe.paymentIntents.list({ customer: order.customerId, created, limit: 100 }))
-    if (intent.metadata[paymentIdKey] === order.paymentId) return intent
-  return undefined
+    if (intent.metadata[paymentIdKey] === order.paymentId) return settle(stripe, intent)
+  return null
 }
 
 /** A card that is declined comes as an error that carries the intent. */

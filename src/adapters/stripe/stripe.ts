@@ -6,7 +6,7 @@ import type {
   RefundOrder,
   SavedCard,
 } from '../../domain/payments/payments.ts'
-import { chargeCard } from './charge.ts'
+import { chargeCard, findCharge } from './charge.ts'
 import { calling, forged, webhookOff } from './errors.ts'
 import {
   handledEvents,
@@ -72,6 +72,7 @@ export function openStripe(options: StripeOptions): Payments {
         return session.url
       }),
     chargeCard: (order) => calling(() => chargeCard(stripe, order)),
+    findCharge: (order) => calling(() => findCharge(stripe, order)),
     refund: (order) => calling(() => refund(stripe, order)),
 
     read: (reference) => calling(() => read(stripe, reference)),

@@ -71,7 +71,8 @@ export interface AlertDismissalsTable {
 export interface AlertWebhooksTable {
   organization_id: string
   url: string
-  secret_version: Generated<number>
+  /** Another one is another key; the key itself is not stored. */
+  secret_id: string
   updated_by: string | null
   updated_at: Generated<Date>
 }

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
 import { abandonedCode } from '../usage/call-store.ts'
 import { callSecondsMax } from '../usage/meter.ts'
-import { recordSpend } from './budgets.ts'
+import { releaseBudgets } from './budgets.ts'
 import { spendingOf } from './call-reservations.ts'
 import { applyOperations } from './ledger-store.ts'
 
@@ -61,10 +61,7 @@ export async function abandonCalls(
         ],
   )
   if (held.length > 0) {
-    await recordSpend(
-      trx,
-      held.map((call) => ({ ...spendingOf(call), amount: 0 })),
-    )
+    await releaseBudgets(trx, held.map(spendingOf))
     await applyOperations(
       trx,
       held.map(({ id, organizationId }) => ({

@@ -27,9 +27,9 @@ export function signatureOf(secret: string, body: string, at: Date): string {
   return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`
 }
 
-/** The key that signs an organization's webhook: nothing is stored, and another version is another key. */
-export function webhookSecret(root: RootSecret, organizationId: string, version: number): string {
-  return `whsec_${root.deriveToken('alert webhook', `${organizationId}:${version}`)}`
+/** The key that signs an organization's webhook: it is not stored, and another id is another key. */
+export function webhookSecret(root: RootSecret, organizationId: string, secretId: string): string {
+  return `whsec_${root.deriveToken('alert webhook', `${organizationId}:${secretId}`)}`
 }
 
 export function alertMail(

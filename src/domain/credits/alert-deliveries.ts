@@ -59,7 +59,7 @@ async function attempt(deps: AlertDeliveriesDeps, delivery: Delivery): Promise<v
   if (delivery.channel === 'webhook') {
     if (!webhook || alert.organization_id === null) throw new Hopeless('The webhook was removed.')
     const body = webhookBody(alert)
-    const secret = webhookSecret(deps.secret, alert.organization_id, webhook.secret_version)
+    const secret = webhookSecret(deps.secret, alert.organization_id, webhook.secret_id)
     await deps.webhooks.post({
       url: webhook.url,
       body,
@@ -93,7 +93,7 @@ async function load(database: Database, delivery: Delivery) {
       .executeTakeFirst()
     const webhook = await trx
       .selectFrom('alert_webhooks')
-      .select(['url', 'secret_version'])
+      .select(['url', 'secret_id'])
       .where('organization_id', '=', delivery.organization_id)
       .executeTakeFirst()
     return { alert, organizationName: organization?.name ?? null, webhook }

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
 import type { AlertKind, AlertSeverity } from '../../db/tables/budgets.ts'
 import { conflict, invalid, notFound } from '../../errors.ts'
+import { newId } from '../../ids.ts'
 import type { RootSecret } from '../../secrets.ts'
 import { type Principal, requirePerson, requireRole, requireScope } from '../accounts/principal.ts'
 import type { Operators } from '../operators/operators.ts'
@@ -33,7 +34,7 @@ export interface AlertService {
   /** For the caller alone. */
   dismiss(principal: Principal, alertId: string): Promise<void>
   getWebhook(principal: Principal): Promise<AlertWebhook | null>
-  /** With the key that signs what is posted; the same as before unless it is to be another. */
+  /** With the key that signs what is posted; the same as before unless it is to be another, or there was no webhook. */
   setWebhook(
     principal: Principal,
     input: { url: string; rotateSecret: boolean },
@@ -96,23 +97,24 @@ export function createAlertService(deps: AlertServiceDeps): AlertService {
       if (refusal !== undefined) throw invalid('url', refusal)
       const { organizationId, userId } = principal
       return database.inTenant(organizationId, async (trx) => {
-        const { secret_version } = await trx
+        const newSecretId = newId()
+        const { secret_id } = await trx
           .insertInto('alert_webhooks')
-          .values({ organization_id: organizationId, url, updated_by: userId })
+          .values({ organization_id: organizationId, url, updated_by: userId, secret_id: newSecretId })
           .onConflict((existing) =>
             existing.column('organization_id').doUpdateSet({
               url,
               updated_by: userId,
               updated_at: new Date(),
-              secret_version: sql`alert_webhooks.secret_version + ${rotateSecret ? 1 : 0}`,
+              ...(rotateSecret ? { secret_id: newSecretId } : {}),
             }),
           )
-          .returning('secret_version')
+          .returning('secret_id')
           .executeTakeFirstOrThrow()
         return {
           // Written a moment ago.
           webhook: (await findWebhook(trx)) as AlertWebhook,
-          secret: webhookSecret(deps.secret, organizationId, secret_version),
+          secret: webhookSecret(deps.secret, organizationId, secret_id),
         }
       })
     },

@@ -56,6 +56,16 @@ describe('a budget', () => {
     expect(book.remainingOf(budget())).toBe(0)
   })
 
+  it('gives back once what is held, and still counts what it came to', () => {
+    const book = bookOf(budget())
+    book.hold(plan('a', 60))
+    for (let i = 0; i < 2; i++) book.release(spending('a'))
+    expect(book.counterOf(budget(), now)).toMatchObject({ spent: 0, reserved: 0 })
+    for (let i = 0; i < 2; i++) book.record({ ...spending('a'), amount: 25 })
+    book.release(spending('a'))
+    expect(book.counterOf(budget(), now)).toMatchObject({ spent: 25, reserved: 0 })
+  })
+
   it('counts for whom it is and for nobody else', () => {
     const own = budget({ id: 'b2', scope: 'member', subject_id: 'ada', limit_amount: 10 })
     const book = bookOf(own)

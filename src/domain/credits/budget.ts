@@ -162,6 +162,19 @@ export class BudgetBook {
     }
   }
 
+  /** Gives back what is held for something. What it came to is still to be told, if it ever is. */
+  release(spending: Spending): void {
+    const entries = this.#entriesOf(spending.organizationId, spending.key)
+    for (const budget of this.#budgets) {
+      const entry = entries.find(({ budget_id }) => budget_id === budget.id)
+      if (!entry || entry.held === 0) continue
+      const counter = this.counterOf(budget, entry.period_start)
+      counter.reserved -= entry.held
+      this.changedCounters.add(counter)
+      this.changedEntries.add(Object.assign(entry, { held: 0 }))
+    }
+  }
+
   counterOf(budget: Budget, at: Date): BudgetCounter {
     const start = periodStart(budget.period, at)
     const place = placeOf({ budget_id: budget.id, period_start: start })

@@ -44,6 +44,17 @@ export async function recordSpend(trx: Trx, actual: readonly ActualSpending[]): 
   await writeBook(trx, book)
 }
 
+/**
+ * Gives back what is held for something of which nothing is heard any more, before the ledger's own locks. Should
+ * `recordSpend` be told of it after all, it still counts.
+ */
+export async function releaseBudgets(trx: Trx, spendings: readonly Spending[]): Promise<void> {
+  const book = await openBook(trx, spendings)
+  if (!book) return
+  for (const one of spendings) book.release(one)
+  await writeBook(trx, book)
+}
+
 /** A budget in its present period. */
 export interface BudgetState {
   budgetId: string

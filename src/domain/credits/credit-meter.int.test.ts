@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPerson } from '../../../test/support/control-plane.ts'
 import {
   callEnd,
   createMeteredWorld,
@@ -10,6 +11,7 @@ import {
 import { openDatabase } from '../../db/database.ts'
 import { newId } from '../../ids.ts'
 import { closeAbandonedModelCalls } from './abandoned-calls.ts'
+import { createBudgetService } from './budget-service.ts'
 import { startCallSweep } from './call-sweep.ts'
 
 let world: MeteredWorld
@@ -388,6 +390,21 @@ describe('calls of a control plane that died', () => {
     await late.settle(callEnd)
     expect(await world.rowOf(old.id)).toMatchObject({ outcome: 'succeeded', cost: 1300 })
     expect(await world.bookOf(organizationId)).toMatchObject({ reserved: 2000, spent: 2600, available: 5400 })
+  })
+
+  it('give back what budgets held, and count there too when they turn up late', async () => {
+    const organizationId = await world.organizationWith(10_000)
+    const owner = await createPerson(world.database, { organizationId })
+    const budgets = createBudgetService({ database: world.database })
+    await budgets.create(owner, { scope: 'organization', subjectId: null, period: 'month', limit: 5000 })
+    const call = world.newCall(organizationId)
+    const late = await world.begin(call)
+    expect(await budgets.list(owner)).toMatchObject([{ spent: 0, reserved: 2000 }])
+    await makeOld(call.id)
+    await closeAbandonedModelCalls(world.database)
+    expect(await budgets.list(owner)).toMatchObject([{ spent: 0, reserved: 0 }])
+    for (let i = 0; i < 2; i++) await late.settle(callEnd)
+    expect(await budgets.list(owner)).toMatchObject([{ spent: 1300, reserved: 0 }])
   })
 
   it('are looked for again and again, until told to stop', async () => {

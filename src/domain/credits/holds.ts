@@ -146,12 +146,4 @@ async function told(trx: Trx, rows: readonly ChangedRow[]): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-/** Organizations whose instances are held and to whom credits have come since, or from whom some were taken. */
-export async function findReplenished(trx: Trx): Promise<string[]> {
-  const { rows } = await sql<{ organization_id: string }>`
-    select organization_id from runtime_windows windows join ledger_books books using (organization_id)
-    where windows.hold_inflow is not null and ${inflow} <> windows.hold_inflow`.execute(trx)
-  return rows.map((row) => row.organization_id)
-}
-
 export { inflow as inflowOfBooks }

@@ -2,10 +2,10 @@ import { sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
 import type { Listener } from '../../db/listen.ts'
 import { every } from '../instances/timers.ts'
-import { findReplenished } from './holds.ts'
 import type { PriceList } from './prices.ts'
 import { chargeRuntime } from './runtime-billing.ts'
 import type { RuntimeTimes } from './runtime-charge.ts'
+import { findReplenished } from './runtime-holds.ts'
 
 export interface RuntimeSweep {
   start(): void
@@ -55,7 +55,9 @@ export function createRuntimeSweep(deps: RuntimeSweepDeps): RuntimeSweep {
   }
 
   const liftReplenished = async (): Promise<void> => {
-    for (const organizationId of await database.asSystem(findReplenished)) await charge(organizationId, true)
+    const { list } = await deps.prices.current()
+    const replenished = await database.asSystem((trx) => findReplenished(trx, list, deps.times))
+    for (const organizationId of replenished) await charge(organizationId, true)
   }
 
   return {

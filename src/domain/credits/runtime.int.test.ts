@@ -19,6 +19,7 @@ import { holdForCredits } from './holds.ts'
 import { createLedger } from './ledger.ts'
 import { createPrices } from './price-service.ts'
 import { chargeRuntime } from './runtime-billing.ts'
+import { findReplenished } from './runtime-holds.ts'
 import { recordServed } from './runtime-store.ts'
 
 const credit = 1_000_000
@@ -54,7 +55,7 @@ describe('runtime', () => {
       kind: 'grant',
       key: newId(),
       organizationId: person.organizationId,
-      amount: credits * credit,
+      amount: Math.round(credits * credit),
     })
   const until = (plane: TestControlPlane, person: Principal, isRight: (instance: Instance) => boolean) =>
     eventually(() => plane.service.getOwn(person), isRight, 25)
@@ -140,6 +141,30 @@ describe('runtime', () => {
     )
     await grant(person, 4)
     await until(plane, person, ({ status, reason }) => status === 'running' && reason === null)
+  })
+
+  it('is left alone with too few credits, and goes on with the next, whoever missed that they came', async () => {
+    const plane = await start()
+    const person = await createPerson(database)
+    await grant(person, 5)
+    await plane.service.provision(person, {})
+    await until(plane, person, ({ status, reason }) => status === 'stopped' && reason !== null)
+    const { available } = await eventually(
+      () => bookOf(person),
+      ({ reserved }) => reserved === 0,
+    )
+    // A first window takes two.
+    await grant(person, (1.5 * credit - available) / credit)
+    const list = { models: {}, plans: { free: dear }, storagePerGibibyteMonth: 0, egressPerGibibyte: null }
+    const isReplenished = async () =>
+      (await database.asSystem((trx) => findReplenished(trx, list, quick))).includes(person.organizationId)
+    expect(await isReplenished()).toBe(false)
+    await plane.close()
+    planes.splice(planes.indexOf(plane), 1)
+    await grant(person, 1)
+    expect(await isReplenished()).toBe(true)
+    const next = await start({ machines: plane.machines })
+    await until(next, person, ({ status, reason }) => status === 'running' && reason === null)
   })
 
   it('is stopped for all of an organization when a model call finds no credits, sleeping ones too', async () => {

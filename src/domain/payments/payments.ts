@@ -22,6 +22,8 @@ export interface Payments {
    * failed: nobody can pay it later. Throws `payment_method_missing` when the card was taken away.
    */
   chargeCard(order: ChargeOrder): Promise<ChargeResult>
+  /** What an earlier `chargeCard` with this order has come to, without charging anything; null when nothing came of it. */
+  findCharge(order: ChargeOrder): Promise<ChargeResult | null>
   /** Gives money back, unless a refund with this id of ours is already there. */
   refund(order: RefundOrder): Promise<void>
 

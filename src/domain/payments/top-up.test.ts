@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type AutoTopUpRow, afterFailure, decideTopUp, type TopUpSituation } from './top-up.ts'
+import { type AutoTopUpRow, afterFailure, decideTopUp, reasonToDrop, type TopUpSituation } from './top-up.ts'
 
 const now = new Date('2030-01-15T12:00:00Z')
 const settings = (more: Partial<AutoTopUpRow> = {}): AutoTopUpRow => ({
@@ -15,20 +15,20 @@ const settings = (more: Partial<AutoTopUpRow> = {}): AutoTopUpRow => ({
   updated_at: now,
   ...more,
 })
-const decideWith = (more: Partial<TopUpSituation> = {}) =>
-  decideTopUp({
-    settings: settings(),
-    available: 99,
-    card: { id: 'pm_1' },
-    pack: { priceCents: 1_000, creditsMicros: 1_000 },
-    currency: 'usd',
-    pending: false,
-    monthCents: 0,
-    dayCount: 0,
-    disputed: false,
-    now,
-    ...more,
-  })
+const situation = (more: Partial<TopUpSituation> = {}): TopUpSituation => ({
+  settings: settings(),
+  available: 99,
+  card: { id: 'pm_1' },
+  pack: { priceCents: 1_000, creditsMicros: 1_000 },
+  currency: 'usd',
+  pending: false,
+  monthCents: 0,
+  dayCount: 0,
+  disputed: false,
+  now,
+  ...more,
+})
+const decideWith = (more: Partial<TopUpSituation> = {}) => decideTopUp(situation(more))
 
 describe('auto top-up', () => {
   it('charges below the threshold', () => {
@@ -57,6 +57,27 @@ describe('auto top-up', () => {
   it('is switched off without a card, and when its pack is no longer sold', () => {
     expect(decideWith({ card: null }).kind).toBe('switchOff')
     expect(decideWith({ pack: undefined }).kind).toBe('switchOff')
+  })
+
+  describe('ordered earlier and not charged yet', () => {
+    const reasonWith = (more: Partial<TopUpSituation>) =>
+      reasonToDrop(situation(more), { pack: '1000', cardId: 'pm_1' })
+
+    it('goes on while the same would be ordered now, whatever its own pause', () => {
+      expect(reasonWith({ settings: settings({ due_at: new Date(now.getTime() + 60_000) }) })).toBeNull()
+    })
+
+    it.each([
+      ['it was switched off', { settings: settings({ enabled: false }) }, 'switched off'],
+      ['it is not low any more', { available: 100 }, 'enough credits again'],
+      ['another card was saved', { card: { id: 'pm_2' } }, 'Another card or pack'],
+      ['another pack was chosen', { settings: settings({ pack: '500' }) }, 'Another card or pack'],
+      ['the card is gone', { card: null }, 'no card is saved'],
+      ['a payment is disputed', { disputed: true }, 'disputed'],
+      ['the monthly limit was lowered', { settings: settings({ monthly_limit_cents: 999 }) }, 'limit'],
+    ])('is dropped in words when %s', (_why, more, words) => {
+      expect(reasonWith(more)).toContain(words)
+    })
   })
 
   it('pauses longer after each decline, and is off after the third', () => {

@@ -68,6 +68,34 @@ export function decideTopUp(situation: TopUpSituation): TopUpDecision {
   return { kind: 'charge', cardId: card.id }
 }
 
+/**
+ * Why what was ordered earlier and never reached the provider must not be charged any more, for the person; null while the
+ * same would be ordered now. Nothing in the situation is of the order itself.
+ */
+export function reasonToDrop(
+  situation: TopUpSituation,
+  ordered: { pack: string; cardId: string | null },
+): string | null {
+  const { settings, now } = situation
+  // The pause after an order keeps others back, not the order itself.
+  const decision = decideTopUp({ ...situation, settings: { ...settings, due_at: now } })
+  switch (decision.kind) {
+    case 'charge':
+      return decision.cardId === ordered.cardId && settings.pack === ordered.pack
+        ? null
+        : 'Another card or pack was chosen for auto top-up before the card could be charged.'
+    case 'wait':
+      return settings.enabled
+        ? 'There were enough credits again before the card could be charged.'
+        : switchedOffReason
+    case 'blocked':
+    case 'switchOff':
+      return decision.problem
+  }
+}
+
+export const switchedOffReason = 'Auto top-up was switched off before the card could be charged.'
+
 const hour = 3_600_000
 const failurePauses = [hour, 6 * hour]
 

@@ -78,6 +78,25 @@ const settings = () =>
       .where('organization_id', '=', principal.organizationId)
       .executeTakeFirstOrThrow(),
   )
+const changeSettings = (change: { enabled?: boolean; pack?: string }) =>
+  database.asSystem((trx) =>
+    trx
+      .updateTable('auto_top_ups')
+      .set(change)
+      .where('organization_id', '=', principal.organizationId)
+      .execute(),
+  )
+/** An order whose charge Stripe did not take, or whose answer nobody got. */
+const outOfOrder = async (kind: 'broken' | 'lost' = 'broken') => {
+  fake.troubles.push({ match: /^POST \/v1\/payment_intents$/, kind, times: 3 })
+  await run()
+  expect(await topUps()).toMatchObject([{ state: 'open', intent_id: null }])
+  fake.deliveries.drop()
+}
+const lookLater = async () => {
+  clock.advance(2 * minute)
+  await lookAtDue({ ...planes[1], clock, log: openLog('silent') })
+}
 const alerts = () =>
   database.asSystem((trx) =>
     trx
@@ -145,6 +164,58 @@ describe('auto top-up', () => {
     await planes[1].topUps.resume({ ...(payment as NonNullable<typeof payment>), created_at: longAgo })
     expect(intents()).toHaveLength(1)
     expect(await available()).toBe(6 * hundred)
+  })
+
+  it.each([
+    ['is switched off meanwhile', { enabled: false }, 'switched off'],
+    ['is to buy another pack meanwhile', { pack: '1000' }, 'Another card or pack'],
+    ['is no longer needed', null, 'enough credits again'],
+  ])('does not charge later what Stripe did not take, when it %s', async (_why, change, words) => {
+    await low(cards.good)
+    await outOfOrder()
+    if (change) await changeSettings(change)
+    else await world.bought(principal)
+    await lookLater()
+    expect(intents()).toEqual([])
+    expect(await topUps()).toMatchObject([
+      { state: 'failed', look_at: null, failure_message: expect.stringContaining(words) },
+    ])
+    // The card is not to blame.
+    expect(await settings()).toMatchObject({ failures: 0, problem: null, ...change })
+    expect(await alerts()).toEqual([])
+  })
+
+  it('buys again as usual after an order that was dropped', async () => {
+    await low(cards.good)
+    await outOfOrder()
+    await changeSettings({ enabled: false })
+    await lookLater()
+    await changeSettings({ enabled: true })
+    await run()
+    expect(intents()).toHaveLength(1)
+    expect((await topUps()).map(({ state }) => state)).toEqual(['failed', 'paid'])
+  })
+
+  it('keeps what was charged before it was switched off, though the answer was lost', async () => {
+    await low(cards.good)
+    // Stripe's own clock says when an intent was made.
+    await outOfOrder('lost')
+    await changeSettings({ enabled: false })
+    const [payment] = await topUps()
+    await planes[1].topUps.resume({ ...(payment as NonNullable<typeof payment>), created_at: new Date() })
+    expect(intents()).toHaveLength(1)
+    expect(await topUps()).toMatchObject([{ state: 'paid' }])
+    expect(await available()).toBe(6 * hundred)
+  })
+
+  it('does not give up what it cannot ask about', async () => {
+    await low(cards.good)
+    await outOfOrder()
+    await changeSettings({ enabled: false })
+    fake.troubles.push({ match: /^GET \/v1\/payment_intents$/, kind: 'broken', times: 3 })
+    await lookLater()
+    expect(await topUps()).toMatchObject([{ state: 'open', look_at: expect.any(Date) }])
+    expect(intents()).toEqual([])
   })
 
   it('keeps to the monthly limit, says so once, and goes on in the next month', async () => {

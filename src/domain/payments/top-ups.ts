@@ -6,15 +6,19 @@ import { newId } from '../../ids.ts'
 import { formatCredits } from '../credits/credit.ts'
 import type { Offer } from './packs.ts'
 import type { PaymentRow } from './payment.ts'
-import type { Payments } from './payments.ts'
+import type { ChargeOrder, ChargeResult, Payments } from './payments.ts'
 import type { PaymentSync } from './sync.ts'
 import { type AutoTopUpRow, afterFailure, decideTopUp, topUpPauseMilliseconds } from './top-up.ts'
+import { findReasonToDrop, findSituation } from './top-up-situation.ts'
 
 /** Buys packs with saved cards when credits run low. Any number of control planes may do so. */
 export interface TopUps {
   /** Looks at every organization that may be low; with an id at that one. */
   run(organizationId?: string): Promise<void>
-  /** Charges again what nobody knows the end of. Safe at any time: the provider knows the payment's id. */
+  /**
+   * Goes on with what nobody knows the end of. Safe at any time: the provider knows the payment's id. A card that was not
+   * charged yet is charged only if the same would be ordered now; else the payment ends.
+   */
   resume(payment: PaymentRow): Promise<void>
 }
 
@@ -29,7 +33,7 @@ export type TopUpAlert = (
 
 export interface TopUpsDeps {
   database: Database
-  payments: Pick<Payments, 'chargeCard'>
+  payments: Pick<Payments, 'chargeCard' | 'findCharge'>
   sync: PaymentSync
   offer: Offer
   clock: Clock
@@ -37,30 +41,36 @@ export interface TopUpsDeps {
   onError(error: unknown, organizationId: string): void
 }
 
+const droppedCode = 'top_up_dropped'
+
 export function createTopUps(deps: TopUpsDeps): TopUps {
   const { database, payments, offer, clock } = deps
 
-  const charge = async (payment: PaymentRow): Promise<void> => {
+  const accept = async (payment: PaymentRow, { intentId, failure }: ChargeResult): Promise<void> => {
+    if (failure) await database.asSystem((trx) => noteFailure(trx, payment.id, failure))
+    await deps.sync.sync(payment.id, { checkoutId: null, intentId })
+  }
+
+  const attempt = async (payment: PaymentRow, work: (order: ChargeOrder) => Promise<void>): Promise<void> => {
     try {
-      const { intentId, failure } = await payments.chargeCard({
-        paymentId: payment.id,
-        organizationId: payment.organization_id,
-        customerId: payment.customer_id,
-        // Only checkouts have none.
-        cardId: payment.card_id as string,
-        name: `${formatCredits(payment.credits)} credits`,
-        amountCents: payment.amount_cents,
-        currency: payment.currency,
-        since: payment.created_at,
-      })
-      if (failure) await database.asSystem((trx) => noteFailure(trx, payment.id, failure))
-      await deps.sync.sync(payment.id, { checkoutId: null, intentId })
+      await work(chargeOrderOf(payment))
     } catch (error) {
       // What may have worked is tried again under the same id; a definite no is the end of this payment.
       if (!(error instanceof ReefError) || error.kind === 'unavailable') throw error
       await database.asSystem((trx) => fail(trx, payment.id, error, deps))
     }
   }
+
+  const charge = (payment: PaymentRow): Promise<void> =>
+    attempt(payment, async (order) => accept(payment, await payments.chargeCard(order)))
+
+  const drop = (payment: PaymentRow, reason: string): Promise<void> =>
+    attempt(payment, async (order) => {
+      const charged = await payments.findCharge(order)
+      if (charged) await accept(payment, charged)
+      // No card has failed, so auto top-up itself goes on as it is.
+      else await database.asSystem((trx) => end(trx, payment.id, { code: droppedCode, message: reason }))
+    })
 
   const consider = async (organizationId: string): Promise<void> => {
     const payment = await database.asSystem((trx) =>
@@ -74,7 +84,24 @@ export function createTopUps(deps: TopUpsDeps): TopUps {
       for (const id of await database.asSystem((trx) => findLow(trx, organizationId, clock.now())))
         await consider(id).catch((error) => deps.onError(error, id))
     },
-    resume: charge,
+    resume: async (payment) => {
+      const reason = await database.asSystem((trx) => findReasonToDrop(trx, payment, offer, clock.now()))
+      await (reason === null ? charge(payment) : drop(payment, reason))
+    },
+  }
+}
+
+function chargeOrderOf(payment: PaymentRow): ChargeOrder {
+  return {
+    paymentId: payment.id,
+    organizationId: payment.organization_id,
+    customerId: payment.customer_id,
+    // Only checkouts have none.
+    cardId: payment.card_id as string,
+    name: `${formatCredits(payment.credits)} credits`,
+    amountCents: payment.amount_cents,
+    currency: payment.currency,
+    since: payment.created_at,
   }
 }
 
@@ -106,20 +133,8 @@ async function order(
     .forUpdate()
     .executeTakeFirst()
   if (!settings) return null
-  const customer = await trx
-    .selectFrom('payment_customers')
-    .selectAll()
-    .where('organization_id', '=', organizationId)
-    .executeTakeFirst()
-  const pack = offer.packs.find((one) => one.id === settings.pack)
-  const decision = decideTopUp({
-    settings,
-    card: customer?.card_id ? { id: customer.card_id } : null,
-    pack,
-    currency: offer.currency,
-    now,
-    ...(await situationOf(trx, organizationId, now)),
-  })
+  const { customer, pack, situation } = await findSituation(trx, settings, offer, now)
+  const decision = decideTopUp(situation)
   if (decision.kind === 'blocked' || decision.kind === 'switchOff') {
     await stop(trx, settings, decision, alert)
     return null
@@ -176,27 +191,6 @@ function insertPayment(
     .executeTakeFirstOrThrow()
 }
 
-async function situationOf(trx: Trx, organizationId: string, now: Date) {
-  const dayAgo = new Date(now.getTime() - 86_400_000)
-  const monthStart = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1))
-  const { rows } = await sql<{
-    available: number
-    pending: boolean
-    monthCents: number
-    dayCount: number
-    disputed: boolean
-  }>`
-    select
-      coalesce((select available + reserved from ledger_books where organization_id = ${organizationId}), 0) as available,
-      coalesce(bool_or(state in ('open', 'processing')), false) as pending,
-      coalesce(sum(amount_cents) filter (where created_at >= ${monthStart} and state not in ('failed', 'expired')), 0)::bigint
-        as "monthCents",
-      count(*) filter (where created_at > ${dayAgo}) as "dayCount",
-      exists (select from payment_disputes where organization_id = ${organizationId} and state = 'open') as disputed
-    from payments where organization_id = ${organizationId} and kind = 'auto_top_up'`.execute(trx)
-  return rows[0] as NonNullable<(typeof rows)[0]>
-}
-
 /** Said once for each new reason. */
 async function stop(
   trx: Trx,
@@ -230,15 +224,24 @@ async function noteFailure(
     .execute()
 }
 
-/** Nothing of it is at the provider, so nothing can come of it any more. */
 async function fail(
   trx: Trx,
   paymentId: string,
   error: ReefError,
   deps: { clock: Clock; alert: TopUpAlert },
 ): Promise<void> {
-  await noteFailure(trx, paymentId, error)
-  const payment = await trx
+  const payment = await end(trx, paymentId, error)
+  if (payment) await settleTopUp(trx, payment, deps)
+}
+
+/** Nothing of it is at the provider, so nothing can come of it any more. */
+async function end(
+  trx: Trx,
+  paymentId: string,
+  failure: { code: string; message: string },
+): Promise<PaymentRow | undefined> {
+  await noteFailure(trx, paymentId, failure)
+  return trx
     .updateTable('payments')
     .set({ state: 'failed', look_at: null })
     .where('id', '=', paymentId)
@@ -246,7 +249,6 @@ async function fail(
     .where('intent_id', 'is', null)
     .returningAll()
     .executeTakeFirst()
-  if (payment) await settleTopUp(trx, payment, deps)
 }
 
 /** How an auto top-up ended decides when there may be another one. In the transaction that settles it. */

@@ -154,6 +154,23 @@ describe('alerts', () => {
     await owner.call('DELETE', '/api/credits/alert-webhook')
     expect(await owner.call('GET', '/api/credits/alert-webhook')).toEqual({ webhook: null })
   })
+
+  it('are never again signed with a key that was replaced or deleted', async () => {
+    const put = async (rotateSecret: boolean) =>
+      (
+        await owner.call<z.infer<typeof savedAlertWebhookSchema>>('PUT', '/api/credits/alert-webhook', {
+          url: 'https://alerts.example.com/',
+          rotateSecret,
+        })
+      ).secret
+    const remove = () => owner.call('DELETE', '/api/credits/alert-webhook')
+    const secrets = [await put(false), await put(true)]
+    await remove()
+    secrets.push(await put(false), await put(true))
+    await remove()
+    secrets.push(await put(true))
+    expect(new Set(secrets).size).toBe(5)
+  })
 })
 
 it('somebody new has trial credits at once where no mail is sent, and nothing to confirm', async () => {

@@ -29,7 +29,10 @@ export function createDemoProvider(options: DemoProviderOptions): Provider {
   return {
     name: 'demo',
     serves: () => true,
-    call: async (call) => answer(options, call),
+    call: async (call) => {
+      call.onSent()
+      return answer(options, call)
+    },
     scrub: (text) => text,
     leaks: () => false,
   }
