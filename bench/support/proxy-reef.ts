@@ -17,6 +17,7 @@ const principal: Principal = {
   organizationId: newId(),
   role: 'owner',
   scopes: ['chat'],
+  familyId: newId(),
   apiKeyId: null,
 }
 const target: InstanceTarget = {
@@ -35,6 +36,7 @@ const target: InstanceTarget = {
 }
 const proxy = createProxy({
   authenticator: { authenticate: async () => principal },
+  logIns: { isOpen: async () => true },
   targets: {
     findByCaller: async () => target,
     findBySession: async () => target,
@@ -54,6 +56,7 @@ const proxy = createProxy({
 const port = await proxy.listen('127.0.0.1', 0)
 const visit = {
   userId: principal.userId,
+  familyId: newId(),
   instanceId: target.instanceId,
   slug: 'bench',
   email: 'a@example.com',

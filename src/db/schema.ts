@@ -396,6 +396,7 @@ interface VisitTicketsTable {
   organization_id: string
   instance_id: string
   user_id: string
+  family_id: string
   email: string
   created_at: CreatedAt
   expires_at: Date

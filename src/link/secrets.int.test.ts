@@ -111,7 +111,14 @@ async function createTenant(organizationId?: string): Promise<Tenant> {
       trx,
     ),
   )
-  const principal: Principal = { kind: 'person', ...owner, role: 'owner', scopes, apiKeyId: null }
+  const principal: Principal = {
+    kind: 'person',
+    ...owner,
+    role: 'owner',
+    scopes,
+    familyId: newId(),
+    apiKeyId: null,
+  }
   return { principal, instanceId, slotId }
 }
 

@@ -1,6 +1,11 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import { type Authenticator, type Principal, requireScope } from '../domain/accounts/principal.ts'
+import {
+  type Authenticator,
+  type LogIns,
+  type Principal,
+  requireScope,
+} from '../domain/accounts/principal.ts'
 import type { InstanceTarget, InstanceTargets } from '../domain/instances/target.ts'
 import { notFound } from '../errors.ts'
 import { createBriefMemory } from './brief-memory.ts'
@@ -28,10 +33,11 @@ export interface Access {
 
 export interface AccessDeps {
   authenticator: Authenticator
+  logIns: LogIns
   targets: InstanceTargets
   cookie: VisitCookie
   clock: Clock
-  /** How long an answer of the authenticator or the targets is used again. */
+  /** How long an answer of the authenticator, the log-ins or the targets is used again. */
   rememberedMilliseconds: number
 }
 
@@ -70,10 +76,17 @@ export function createAccess(deps: AccessDeps): Access {
     return found instanceof Promise ? found.then(present) : present(found)
   }
 
+  const isAllowed = async ({ userId, familyId, instanceId }: Visit): Promise<boolean> => {
+    const answers = await Promise.all([
+      deps.logIns.isOpen(userId, familyId),
+      deps.targets.mayVisit(userId, instanceId),
+    ])
+    return answers.every(Boolean)
+  }
+
   const mayStay: Access['mayStay'] = (visit) =>
-    visitors.get(`${visit.userId} ${visit.instanceId}`, () =>
-      deps.targets.mayVisit(visit.userId, visit.instanceId),
-    )
+    visit.expiresAt > deps.clock.now().getTime() &&
+    visitors.get(`${visit.userId} ${visit.familyId} ${visit.instanceId}`, () => isAllowed(visit))
 
   return {
     caller: (head) => callers.get(keyOf(head), () => authenticate(head)),

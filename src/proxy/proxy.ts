@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { proxyTokenHeader } from '../../supervisor/protocol.ts'
 import type { Clock } from '../clock.ts'
-import type { Authenticator } from '../domain/accounts/principal.ts'
+import type { Authenticator, LogIns } from '../domain/accounts/principal.ts'
 import type { InstanceTargets } from '../domain/instances/target.ts'
 import { createFronts, type Fronts } from '../fronts.ts'
 import { type RootSecret, randomToken } from '../secrets.ts'
@@ -32,6 +32,7 @@ export interface ProxyListener {
 
 export interface ProxyDeps {
   authenticator: Authenticator
+  logIns: LogIns
   targets: InstanceTargets
   attendance: ProxyAttendance
   visits: Pick<Visits, 'redeem'>

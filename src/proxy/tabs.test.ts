@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { readHead } from './request-head.ts'
 import { createTabs } from './tabs.ts'
 
-const visit = { userId: 'u', instanceId: 'i', slug: 's', email: 'e@example.com' }
+const visit = { userId: 'u', familyId: 'f', instanceId: 'i', slug: 's', email: 'e@example.com', expiresAt: 0 }
 const navigate = readHead(['sec-fetch-mode', 'navigate'])
 const fetched = readHead(['sec-fetch-mode', 'cors'])
 const browser = readHead(['sec-fetch-mode', 'websocket'])

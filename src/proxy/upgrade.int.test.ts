@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,9 +10,11 @@ import {
   startUpstream,
   type TestProxy,
   type TestUpstream,
+  testFamilyId,
   testPrincipal,
   until,
 } from '../../test/support/proxy.ts'
+import { newId } from '../ids.ts'
 
 let upstream: TestUpstream
 let proxy: TestProxy
@@ -37,6 +40,12 @@ const opened = (socket: WebSocket): Promise<void> =>
     socket.once('open', done)
     socket.once('error', fail)
   })
+
+const echoed = async (socket: WebSocket): Promise<string> => {
+  socket.send('still there')
+  const [answer] = await once(socket, 'message')
+  return String(answer)
+}
 
 /** The status of the HTTP answer to a handshake that is refused. */
 const refused = (headers: Record<string, string>): Promise<number> =>
@@ -143,6 +152,39 @@ describe('WebSockets', () => {
     expect(performance.now() - revokedAt).toBeLessThan(2_500)
     expect(await refused({})).toBe(401)
     proxy.visitors.add(testPrincipal.userId)
+  })
+
+  it('end within about a second when the log-in ends that they came from, and those of other log-ins stay', async () => {
+    const [socket, other] = [dial(), dial({ cookie: proxy.cookieOf({ familyId: newId() }) })]
+    await Promise.all([opened(socket), opened(other)])
+    const closed = new Promise((done) => socket.once('close', done))
+    proxy.endedLogIns.add(testFamilyId)
+    const endedAt = performance.now()
+    await closed
+    expect(performance.now() - endedAt).toBeLessThan(2_500)
+    expect(await refused({})).toBe(401)
+    expect(await echoed(other)).toBe('still there')
+    other.terminate()
+    await until(() => upstream.sockets.size === 0, 'the instance’s ends closed')
+    proxy.endedLogIns.delete(testFamilyId)
+  })
+
+  it('end with the twelve hours of their visit, and those of a later visit stay', async () => {
+    let now = new Date()
+    const aging = await startProxy(upstream.url, { clock: { now: () => now } })
+    const dialAt = (begunAt: Date): WebSocket =>
+      new WebSocket(`ws://127.0.0.1:${aging.port}/ws`, {
+        headers: { host: aging.slugHost, cookie: aging.cookieOf({}, begunAt), origin: aging.origin },
+      })
+    const [early, late] = [dialAt(now), dialAt(new Date(now.getTime() + 1))]
+    await Promise.all([opened(early), opened(late)])
+    const closed = new Promise((done) => early.once('close', done))
+    now = new Date(now.getTime() + 12 * 3_600_000)
+    await closed
+    expect(await echoed(late)).toBe('still there')
+    late.terminate()
+    await until(() => upstream.sockets.size === 0, 'the instance’s ends closed')
+    await aging.close()
   })
 
   it('hold no more than 1 MiB for a reader that stalls', async () => {

@@ -1,16 +1,23 @@
 import { expect, it } from 'vitest'
 import { testSecret } from '../../test/support/secret.ts'
-import { createVisitCookie, type Visit } from './visit-cookie.ts'
+import { createVisitCookie, type NewVisit, type Visit } from './visit-cookie.ts'
 
 const now = new Date('2026-01-01T00:00:00Z')
-const visit: Visit = { userId: 'u', instanceId: 'i', slug: 'ada', email: 'ada@example.com' }
+const begun: NewVisit = {
+  userId: 'u',
+  familyId: 'f',
+  instanceId: 'i',
+  slug: 'ada',
+  email: 'ada@example.com',
+}
+const visit: Visit = { ...begun, expiresAt: now.getTime() + 12 * 3_600_000 }
 const cookie = createVisitCookie({ secret: testSecret, secure: false })
-const issued = cookie.issue(visit, now)
+const issued = cookie.issue(begun, now)
 const pair = issued.split(';', 1)[0] as string
 
 it('is out of reach of scripts, other sites and other hosts, and Secure where there is TLS', () => {
   expect(issued).toMatch(/^reef_visit=[^;]+; Path=\/; Max-Age=43200; HttpOnly; SameSite=Lax$/)
-  const secure = createVisitCookie({ secret: testSecret, secure: true }).issue(visit, now)
+  const secure = createVisitCookie({ secret: testSecret, secure: true }).issue(begun, now)
   expect(secure).toMatch(/^__Host-reef_visit=[^;]+; Path=\/; Max-Age=43200; HttpOnly; SameSite=Lax; Secure$/)
 })
 

@@ -5,31 +5,38 @@ import type { RootSecret } from '../secrets.ts'
 /** A person at one instance's own address. */
 export interface Visit {
   userId: string
+  /** The log-in that the visit came from, which it does not outlive. */
+  familyId: string
   instanceId: string
   slug: string
   /** Who OpenClaw is told that the visitor is. */
   email: string
+  /** Milliseconds since 1970. */
+  expiresAt: number
 }
+
+/** A visit that is about to begin: how long it may last is the cookie's to say. */
+export type NewVisit = Omit<Visit, 'expiresAt'>
 
 export interface VisitCookie {
   readonly name: string
   /** The Set-Cookie header that begins a visit. */
-  issue(visit: Visit, now: Date): string
+  issue(visit: NewVisit, now: Date): string
   /** The visit that a Cookie header proves for this name; undefined when it proves none. */
   read(cookieHeader: string | undefined, slug: string, now: Date): Visit | undefined
   /** The Cookie header without ours, or undefined when nothing is left. */
   strip(cookieHeader: string | undefined): string | undefined
 }
 
-/** A working day. What the visitor may do is checked anew with every request; this only bounds a forgotten browser. */
+/** A working day, for a browser that somebody forgot to log out of. Whoever logs out ends their visits at once. */
 const visitSeconds = 12 * 60 * 60
 
-const contentSchema = z.strictObject({
+const contentSchema: z.ZodType<Visit> = z.strictObject({
   userId: z.string(),
+  familyId: z.string(),
   instanceId: z.string(),
   slug: z.string(),
   email: z.string(),
-  /** Milliseconds since 1970. */
   expiresAt: z.number(),
 })
 
@@ -48,15 +55,14 @@ export function createVisitCookie(options: { secret: RootSecret; secure: boolean
     const parsed = contentSchema.safeParse(JSON.parse(Buffer.from(content, 'base64url').toString()))
     if (!parsed.success || parsed.data.slug !== slug || parsed.data.expiresAt <= now.getTime())
       return undefined
-    const { expiresAt: _, ...visit } = parsed.data
-    return visit
+    return parsed.data
   }
 
   return {
     name,
     issue: (visit, now) => {
       const content = Buffer.from(
-        JSON.stringify({ ...visit, expiresAt: now.getTime() + visitSeconds * 1000 }),
+        JSON.stringify({ ...visit, expiresAt: now.getTime() + visitSeconds * 1000 } satisfies Visit),
       ).toString('base64url')
       return (
         `${name}=${content}.${sign(content).toString('base64url')}; Path=/; Max-Age=${visitSeconds}; ` +

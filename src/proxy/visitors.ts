@@ -26,7 +26,8 @@ export function createVisitors(mayStay: Access['mayStay']): Visitors {
 
   return {
     add: (visit, end) => {
-      const key = `${visit.userId} ${visit.instanceId}`
+      // Whoever logged in twice, or opened the instance again, has visits that end at different times.
+      const key = `${visit.userId} ${visit.familyId} ${visit.instanceId} ${visit.expiresAt}`
       const entry = open.get(key) ?? { visit, ends: new Set() }
       open.set(key, entry)
       entry.ends.add(end)

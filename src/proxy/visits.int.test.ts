@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
@@ -8,7 +9,10 @@ import {
   type TestUpstream,
   testPrincipal,
 } from '../../test/support/proxy.ts'
+import { testSecret } from '../../test/support/secret.ts'
+import { createAuthenticator } from '../domain/accounts/authenticator.ts'
 import type { Principal } from '../domain/accounts/principal.ts'
+import { revokeFamilyOf, rotateRefreshToken, startTokenFamily } from '../domain/accounts/refresh-tokens.ts'
 import { newId } from '../ids.ts'
 import { createVisits, type Visits } from './visits.ts'
 
@@ -21,14 +25,19 @@ let now = new Date()
 beforeAll(async () => {
   database = await createTestDatabase()
   upstream = await startUpstream()
+  const clock = { now: () => now }
   visits = createVisits({
     database,
     targets: { mayVisit: async (userId) => proxy.visitors.has(userId) },
-    clock: { now: () => now },
+    clock,
     domain: 'localhost',
     proxyPublicUrl: 'http://127.0.0.1:7301',
   })
-  proxy = await startProxy(upstream.url, { visits, limits: { rememberedMilliseconds: 0, holdSeconds: 0.2 } })
+  proxy = await startProxy(upstream.url, {
+    visits,
+    logIns: createAuthenticator({ database, secret: testSecret, clock }),
+    limits: { rememberedMilliseconds: 0, holdSeconds: 0.2 },
+  })
   await insertInstance(testPrincipal, proxy.target.instanceId, 'ada')
 })
 afterAll(async () => {
@@ -43,11 +52,13 @@ beforeEach(() => {
 })
 
 async function insertInstance(principal: Principal, instanceId: string, slug: string): Promise<void> {
-  const { userId, organizationId } = principal
+  const { userId, familyId, organizationId } = principal
   await database.asSystem(async (trx) => {
     await sql`insert into users (id, email, name) values (${userId}, ${`${slug}@example.com`}, 'A')`.execute(
       trx,
     )
+    await sql`insert into token_families (id, user_id, expires_at)
+      values (${familyId}, ${userId}, now() + interval '30 days')`.execute(trx)
     await sql`insert into organizations (id, name, slug) values (${organizationId}, 'O', ${slug})`.execute(
       trx,
     )
@@ -91,10 +102,16 @@ async function open(
 
 const navigation = { accept: 'text/html,*/*', 'sec-fetch-mode': 'navigate', 'sec-fetch-site': 'none' }
 
-async function ticket(): Promise<string> {
-  const { url } = await visits.create(testPrincipal, proxy.target.instanceId)
+async function ticket(principal = testPrincipal): Promise<string> {
+  const { url } = await visits.create(principal, proxy.target.instanceId)
   expect(url).toMatch(/^http:\/\/ada\.localhost:7301\/__reef\/enter\?ticket=[A-Za-z0-9_-]{43}$/)
   return url.slice(url.indexOf('/__reef'))
+}
+
+/** The Cookie header of a visit that begins now. */
+async function enter(path: string): Promise<string> {
+  const entered = await open(path, navigation)
+  return (entered.headers.get('set-cookie') as string).split(';', 1)[0] as string
 }
 
 describe('tickets', () => {
@@ -146,7 +163,7 @@ describe('tickets', () => {
   })
 
   it('are given to people who may visit, and to nobody else', async () => {
-    const stranger = { ...testPrincipal, userId: newId(), organizationId: newId() }
+    const stranger = { ...testPrincipal, userId: newId(), familyId: newId(), organizationId: newId() }
     await insertInstance(stranger, newId(), 'bob')
     const { instanceId } = proxy.target
     await expect(visits.create(stranger, instanceId)).rejects.toMatchObject({ kind: 'notFound' })
@@ -172,6 +189,42 @@ describe('tickets', () => {
       trx.selectFrom('visit_tickets').select('expires_at').where('expires_at', '<=', now).execute(),
     )
     expect(left).toEqual([])
+  })
+})
+
+describe('a visit', () => {
+  const status = async (cookie: string): Promise<number> => (await open('/', { cookie })).status
+
+  it('goes on while its log-in is refreshed, and ends within a second of logging out', async () => {
+    const logIn = await database.asSystem((trx) => startTokenFamily(trx, testPrincipal.userId, now))
+    const principal = { ...testPrincipal, familyId: logIn.familyId }
+    const [cookie, elsewhere] = [await enter(await ticket(principal)), await enter(await ticket())]
+    const unused = await ticket(principal)
+    expect(await status(cookie)).toBe(200)
+
+    await database.asSystem((trx) => rotateRefreshToken(trx, logIn.refreshToken, now))
+    now = new Date(now.getTime() + 1000)
+    expect(await status(cookie)).toBe(200)
+
+    await database.asSystem((trx) => revokeFamilyOf(trx, logIn.refreshToken, now))
+    now = new Date(now.getTime() + 1000)
+    const page = await open('/', { ...navigation, cookie })
+    expect([page.status, page.text.includes('from the Reef dashboard')]).toEqual([401, true])
+    expect(await status(await enter(unused))).toBe(401)
+    expect(await status(elsewhere)).toBe(200)
+  })
+
+  it('has to begin anew where the cookie is of a version that did not write down the log-in', async () => {
+    const key = testSecret.deriveKey('visit cookie')
+    const signed = (content: object): string => {
+      const text = Buffer.from(JSON.stringify(content)).toString('base64url')
+      return `reef_visit=${text}.${createHmac('sha256', key).update(text).digest('base64url')}`
+    }
+    const visit = { ...proxy.visit, expiresAt: now.getTime() + 3_600_000 }
+    const { familyId: _, ...earlier } = visit
+    expect(await status(signed(visit))).toBe(200)
+    const page = await open('/', { ...navigation, cookie: signed(earlier) })
+    expect([page.status, page.text.includes('from the Reef dashboard')]).toEqual([401, true])
   })
 })
 

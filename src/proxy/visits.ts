@@ -6,7 +6,7 @@ import type { InstanceTargets } from '../domain/instances/target.ts'
 import { invalid, notFound } from '../errors.ts'
 import { randomToken, sha256 } from '../secrets.ts'
 import { hostOrigin, instanceOrigin } from './address.ts'
-import type { Visit } from './visit-cookie.ts'
+import type { NewVisit } from './visit-cookie.ts'
 
 /**
  * How a person who is logged in at the dashboard gets to an instance's own address, which is another origin and shares
@@ -19,7 +19,7 @@ export interface Visits {
    */
   create(principal: Principal, instanceId: string, domain?: string): Promise<{ url: string }>
   /** Uses a ticket up. Undefined if it is unknown, used, expired or for another name. */
-  redeem(ticket: string, slug: string): Promise<Visit | undefined>
+  redeem(ticket: string, slug: string): Promise<NewVisit | undefined>
 }
 
 export interface VisitsDeps {
@@ -39,6 +39,7 @@ export function createVisits(deps: VisitsDeps): Visits {
       requireScope(principal, 'chat')
       // A key must not turn itself into a browser session that outlives its revocation.
       requirePerson(principal)
+      const { familyId } = principal
       if (!(await deps.targets.mayVisit(principal.userId, instanceId))) throw notFound('may not visit')
       const ticket = randomToken()
       const now = deps.clock.now()
@@ -63,6 +64,7 @@ export function createVisits(deps: VisitsDeps): Visits {
             organization_id: principal.organizationId,
             instance_id: instanceId,
             user_id: principal.userId,
+            family_id: familyId,
             email: found.email,
             expires_at: new Date(now.getTime() + ticketSeconds * 1000),
           })
@@ -82,16 +84,17 @@ export function createVisits(deps: VisitsDeps): Visits {
       const now = deps.clock.now()
       // One DELETE: of two browsers that come with the same ticket, one finds no row.
       const row = await deps.database.asSystem(async (trx) => {
-        const { rows } = await sql<{ user_id: string; instance_id: string; email: string }>`
+        const { rows } = await sql<Omit<NewVisit, 'slug'>>`
           delete from visit_tickets using instances
           where visit_tickets.ticket_hash = ${sha256(ticket)}
             and visit_tickets.expires_at > ${now}
             and instances.id = visit_tickets.instance_id
             and instances.slug = ${slug}
-          returning visit_tickets.user_id, visit_tickets.instance_id, visit_tickets.email`.execute(trx)
+          returning visit_tickets.user_id as "userId", visit_tickets.family_id as "familyId",
+            visit_tickets.instance_id as "instanceId", visit_tickets.email`.execute(trx)
         return rows[0]
       })
-      return row && { userId: row.user_id, instanceId: row.instance_id, slug, email: row.email }
+      return row && { ...row, slug }
     },
   }
 }

@@ -6,7 +6,7 @@ import type { Config } from '../config.ts'
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listen.ts'
 import { createAuthenticator } from '../domain/accounts/authenticator.ts'
-import type { Authenticator } from '../domain/accounts/principal.ts'
+import type { Authenticator, LogIns } from '../domain/accounts/principal.ts'
 import { createArchive } from '../domain/backups/archive.ts'
 import type { Backups } from '../domain/backups/create.ts'
 import type { Resolver } from '../domain/domains/resolver.ts'
@@ -52,7 +52,7 @@ export interface Core {
   database: Database
   listener: Listener
   metrics: Metrics
-  authenticator: Authenticator
+  authenticator: Authenticator & LogIns
   drivers: ComputeDrivers
   /** What new slots are made of. */
   specVersion: string

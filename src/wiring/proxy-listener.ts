@@ -7,6 +7,7 @@ export function openProxy(core: Core): ProxyListener {
   const { config, secret, log } = core.options
   return createProxy({
     authenticator: core.authenticator,
+    logIns: core.authenticator,
     targets: core.instances.targets,
     attendance: core.instances.attendance,
     visits: core.visits,

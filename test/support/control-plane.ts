@@ -169,7 +169,15 @@ export async function createPerson(
       .values({ organization_id: organizationId, user_id: userId, role, name, email })
       .execute()
   })
-  return { kind: 'person', userId, organizationId, role, scopes, apiKeyId: null } as Principal
+  return {
+    kind: 'person',
+    userId,
+    organizationId,
+    role,
+    scopes,
+    familyId: newId(),
+    apiKeyId: null,
+  } as Principal
 }
 
 /** Asks until the answer is right, and fails with the last one after the deadline. */

@@ -8,7 +8,7 @@ import type { InstanceTarget, InstanceTargets } from '../../src/domain/instances
 import { unauthenticated } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
 import { createProxy, type ProxyDeps, type ProxyListener } from '../../src/proxy/proxy.ts'
-import { createVisitCookie, type Visit } from '../../src/proxy/visit-cookie.ts'
+import { createVisitCookie, type NewVisit } from '../../src/proxy/visit-cookie.ts'
 import { testSecret } from './secret.ts'
 
 export interface SeenRequest {
@@ -90,12 +90,19 @@ export interface TestProxy {
   readonly origin: string
   /** Whoever may visit, as user ids. */
   readonly visitors: Set<string>
-  readonly visit: Visit
+  /** Log-ins that were ended, as family ids. */
+  readonly endedLogIns: Set<string>
+  readonly visit: NewVisit
   /** A Cookie header that proves the visit. */
   readonly cookie: string
+  /** The same for a visit that differs in this and began at `now`. */
+  cookieOf(change: Partial<NewVisit>, now?: Date): string
   readonly outcomes: { route: string; status: number; seconds: number }[]
   close(): Promise<void>
 }
+
+/** The log-in that the test's own visit came from. */
+export const testFamilyId = newId()
 
 export const testPrincipal: Principal = {
   kind: 'person',
@@ -103,6 +110,7 @@ export const testPrincipal: Principal = {
   organizationId: newId(),
   role: 'owner',
   scopes: ['chat', 'instances:read', 'instances:write'],
+  familyId: testFamilyId,
   apiKeyId: null,
 }
 
@@ -124,6 +132,7 @@ export async function startProxy(address: string, overrides: Partial<ProxyDeps> 
   }
   const sessionId = newId()
   const visitors = new Set([testPrincipal.userId])
+  const endedLogIns = new Set<string>()
   const outcomes: TestProxy['outcomes'] = []
   const isOwn = (principal: Principal): boolean => principal.userId === testPrincipal.userId
   const targets: InstanceTargets = {
@@ -135,6 +144,7 @@ export async function startProxy(address: string, overrides: Partial<ProxyDeps> 
   }
   const proxy = createProxy({
     authenticator: testAuthenticator,
+    logIns: { isOpen: async (_, familyId) => !endedLogIns.has(familyId) },
     targets,
     attendance: { wake: async () => undefined, seen: () => undefined },
     visits: { redeem: async () => undefined },
@@ -149,13 +159,16 @@ export async function startProxy(address: string, overrides: Partial<ProxyDeps> 
     ...overrides,
   })
   const port = await proxy.listen('127.0.0.1', 0)
-  const visit: Visit = {
+  const visit: NewVisit = {
     userId: testPrincipal.userId,
+    familyId: testFamilyId,
     instanceId: target.instanceId,
     slug: target.slug,
     email: 'ada@example.com',
   }
-  const cookie = createVisitCookie({ secret: testSecret, secure: false }).issue(visit, new Date())
+  const cookies = createVisitCookie({ secret: testSecret, secure: false })
+  const cookieOf: TestProxy['cookieOf'] = (change, now = new Date()) =>
+    cookies.issue({ ...visit, ...change }, now).split(';', 1)[0] as string
   const slugHost = `ada.localhost:${port}`
   const test: TestProxy = {
     proxy,
@@ -167,8 +180,10 @@ export async function startProxy(address: string, overrides: Partial<ProxyDeps> 
     slugHost,
     origin: `http://${slugHost}`,
     visitors,
+    endedLogIns,
     visit,
-    cookie: cookie.split(';', 1)[0] as string,
+    cookie: cookieOf({}),
+    cookieOf,
     outcomes,
     close: () => proxy.close(0),
   }

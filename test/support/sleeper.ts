@@ -4,7 +4,6 @@ import { WebSocket } from 'ws'
 import type { Authenticator, Principal } from '../../src/domain/accounts/principal.ts'
 import type { Instance } from '../../src/domain/instances/instance.ts'
 import { unauthenticated } from '../../src/errors.ts'
-import { createVisitCookie } from '../../src/proxy/visit-cookie.ts'
 import {
   createPerson,
   eventually,
@@ -14,7 +13,6 @@ import {
 } from './control-plane.ts'
 import type { TestDatabase } from './database.ts'
 import { startProxy, startUpstream, type TestProxy, type TestUpstream } from './proxy.ts'
-import { testSecret } from './secret.ts'
 
 type SleepRung = 'suspended' | 'frozen' | 'frozen_on_disk' | 'stopped'
 
@@ -64,8 +62,7 @@ export async function startSleeper(database: TestDatabase, options: SleeperOptio
   const proxy = await proxyTo(plane, person, options)
   const isStill = (): boolean => [...plane.machines.machines.values()].some((machine) => machine.suspended)
   upstream.onRequest = whileAwake(isStill, (response) => response.end('hello'))
-  const visit = { userId: person.userId, instanceId: id, slug: instance.slug, email: 'ada@example.com' }
-  const cookie = createVisitCookie({ secret: testSecret, secure: false }).issue(visit, new Date())
+  const cookie = proxy.cookieOf({ userId: person.userId, instanceId: id, slug: instance.slug })
   const letDown: Sleeper['letDown'] = async (rung) => {
     await database.asSystem((trx) =>
       trx
@@ -77,7 +74,6 @@ export async function startSleeper(database: TestDatabase, options: SleeperOptio
     await plane.reconciler.settle(id)
   }
   const host = `${instance.slug}.localhost:${proxy.port}`
-  const cookieHeader = cookie.split(';', 1)[0] as string
   return {
     person,
     instance,
@@ -85,9 +81,9 @@ export async function startSleeper(database: TestDatabase, options: SleeperOptio
     proxy,
     upstream,
     host,
-    cookie: cookieHeader,
+    cookie,
     echo: async (message) => {
-      const headers = { host, cookie: cookieHeader, origin: `http://${host}` }
+      const headers = { host, cookie, origin: `http://${host}` }
       const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/`, { headers })
       await once(socket, 'open')
       socket.send(message)

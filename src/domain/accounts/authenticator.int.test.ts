@@ -39,6 +39,7 @@ describe('access tokens', () => {
       userId: person.user.id,
       organizationId: person.organizationId,
       role: 'owner',
+      familyId: claims.sid,
       apiKeyId: null,
     })
     // The forgeries below differ from this one by what each of them names.

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import type { Database } from '../../db/database.ts'
+import type { Database, Trx } from '../../db/database.ts'
 import type { MemberRole } from '../../db/schema.ts'
 import { notFound, unauthenticated } from '../../errors.ts'
 import { isId } from '../../ids.ts'
@@ -7,7 +7,7 @@ import { type RootSecret, sha256 } from '../../secrets.ts'
 import { type AccessClaims, createAccessTokens } from './access-tokens.ts'
 import { isWellFormedApiKey, looksLikeApiKey } from './api-key-format.ts'
 import { createBriefCache } from './brief-cache.ts'
-import { type Authenticator, type Principal, type Scope, scopesOfRole } from './principal.ts'
+import { type Authenticator, type LogIns, type Principal, type Scope, scopesOfRole } from './principal.ts'
 
 export interface AuthenticatorDeps {
   database: Database
@@ -29,9 +29,10 @@ interface KeyHolder {
   expiresAt: Date | null
 }
 
-export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
+export function createAuthenticator(deps: AuthenticatorDeps): Authenticator & LogIns {
   const accessTokens = createAccessTokens(deps.secret)
   const principals = createBriefCache<Principal>({ clock: deps.clock, milliseconds: cacheMilliseconds })
+  const logIns = createBriefCache<boolean>({ clock: deps.clock, milliseconds: cacheMilliseconds })
   const keyHolders = createBriefCache<KeyHolder>({ clock: deps.clock, milliseconds: cacheMilliseconds })
 
   return {
@@ -57,6 +58,10 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
         loadPerson(deps, claims, wanted),
       )
     },
+    isOpen: (userId, familyId) =>
+      logIns.get(`${familyId} ${userId}`, () =>
+        deps.database.asUser(userId, (trx) => isFamilyOpen(trx, { userId, familyId })),
+      ),
   }
 
   async function findKeyHolder(key: string): Promise<KeyHolder> {
@@ -78,14 +83,8 @@ async function loadPerson(
   { userId, familyId }: AccessClaims,
   organizationId: string | undefined,
 ): Promise<Principal> {
-  const { family, member } = await deps.database.asUser(userId, async (trx) => ({
-    family: await trx
-      .selectFrom('token_families')
-      .select('id')
-      .where('id', '=', familyId)
-      .where('user_id', '=', userId)
-      .where('revoked_at', 'is', null)
-      .executeTakeFirst(),
+  const { isOpen, member } = await deps.database.asUser(userId, async (trx) => ({
+    isOpen: await isFamilyOpen(trx, { userId, familyId }),
     member: await trx
       .selectFrom('members')
       .innerJoin('organizations', 'organizations.id', 'members.organization_id')
@@ -98,7 +97,7 @@ async function loadPerson(
       )
       .executeTakeFirst(),
   }))
-  if (!family) throw unauthenticated('log_in_revoked', 'This log-in has ended. Log in again.')
+  if (!isOpen) throw unauthenticated('log_in_revoked', 'This log-in has ended. Log in again.')
   if (!member) throw notFound('the caller is no member of the organization')
   return {
     kind: 'person',
@@ -106,8 +105,20 @@ async function loadPerson(
     organizationId: member.organization_id,
     role: member.role,
     scopes: scopesOfRole(member.role),
+    familyId,
     apiKeyId: null,
   }
+}
+
+async function isFamilyOpen(trx: Trx, { userId, familyId }: AccessClaims): Promise<boolean> {
+  const family = await trx
+    .selectFrom('token_families')
+    .select('id')
+    .where('id', '=', familyId)
+    .where('user_id', '=', userId)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst()
+  return family !== undefined
 }
 
 /** The membership is part of the look-up: a key whose creator has left is nobody's. */
@@ -162,6 +173,7 @@ function toKeyPrincipal(holder: KeyHolder): Principal {
     organizationId: holder.organizationId,
     role: holder.role,
     scopes: holder.scopes.filter((scope) => allowed.includes(scope)),
+    familyId: null,
     apiKeyId: holder.apiKeyId,
   }
 }

@@ -28,6 +28,8 @@ export interface Principal {
   organizationId: string
   role: MemberRole
   scopes: readonly Scope[]
+  /** The log-in that a person's token comes from, so that logging out can end what it started. Null for a key. */
+  familyId: string | null
   /** The API key used, so that its revocation can end what it started. */
   apiKeyId: string | null
 }
@@ -45,14 +47,20 @@ export interface Authenticator {
   }): Promise<Principal>
 }
 
+/** For what a log-in started and must not outlive. */
+export interface LogIns {
+  /** Whether the person's log-in has neither been ended nor forgotten. May be up to one second old. */
+  isOpen(userId: string, familyId: string): Promise<boolean>
+}
+
 /** Throws the same answer as for something that does not exist: a key learns nothing from what it may not do. */
 export function requireScope(principal: Principal, scope: Scope): void {
   if (!principal.scopes.includes(scope)) throw notFound(`scope ${scope} is missing`)
 }
 
 /** For what only people may do, such as making keys: a key that leaked must not be able to make itself more of them. */
-export function requirePerson(principal: Principal): void {
-  if (principal.kind !== 'person') throw notFound('an API key may not do this')
+export function requirePerson(principal: Principal): asserts principal is Principal & { familyId: string } {
+  if (principal.kind !== 'person' || principal.familyId === null) throw notFound('an API key may not do this')
 }
 
 const ranks: Record<MemberRole, number> = { member: 0, admin: 1, owner: 2 }

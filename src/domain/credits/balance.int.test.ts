@@ -32,7 +32,15 @@ beforeEach(async () => {
   instanceId = instance.instanceId
   await change(sql`update instances set plan = 'standard' where id = ${instanceId}`)
   const scopes = scopesOfRole('member')
-  member = { kind: 'person', userId, organizationId, role: 'member', scopes, apiKeyId: null }
+  member = {
+    kind: 'person',
+    userId,
+    organizationId,
+    role: 'member',
+    scopes,
+    familyId: newId(),
+    apiKeyId: null,
+  }
 })
 
 const change = (statement: ReturnType<typeof sql>) => database.asSystem((trx) => statement.execute(trx))

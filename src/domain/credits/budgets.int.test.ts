@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 beforeEach(async () => {
   ;({ organizationId, userId } = await insertOrganization(database))
-  owner = { kind: 'person', userId, organizationId, role: 'owner', scopes, apiKeyId: null }
+  owner = { kind: 'person', userId, organizationId, role: 'owner', scopes, familyId: newId(), apiKeyId: null }
 })
 
 const spending = (values: object = {}) => ({

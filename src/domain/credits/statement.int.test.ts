@@ -19,6 +19,7 @@ const principalOf = (role: Principal['role'], organization = organizationId): Pr
   organizationId: organization,
   role,
   scopes: scopesOfRole(role),
+  familyId: newId(),
   apiKeyId: null,
 })
 const owner = principalOf('owner')

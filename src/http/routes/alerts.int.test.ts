@@ -21,6 +21,7 @@ import { clearAlert, type NewAlert, raiseAlert } from '../../domain/credits/aler
 import { watchBalances } from '../../domain/credits/balance-watch.ts'
 import { applyOperations } from '../../domain/credits/ledger-store.ts'
 import { createOperators } from '../../domain/operators/operators.ts'
+import { newId } from '../../ids.ts'
 
 interface Posted {
   headers: IncomingMessage['headers']
@@ -72,7 +73,8 @@ beforeEach(async () => {
   const made = await insertOrganization(database)
   await confirmAddress(made.userId)
   organizationId = made.organizationId
-  owner = { kind: 'person', userId: made.userId, organizationId, role: 'owner', scopes, apiKeyId: null }
+  const { userId } = made
+  owner = { kind: 'person', userId, organizationId, role: 'owner', scopes, familyId: newId(), apiKeyId: null }
 })
 
 const receiverUrl = () => `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`
