@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { clearInstances } from '../../test/support/control-plane.ts'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
+import { eventually } from '../../test/support/eventually.ts'
 import { type Sleeper, startSleeper } from '../../test/support/sleeper.ts'
 import { holdForCredits } from '../domain/credits/holds.ts'
 
@@ -42,10 +43,12 @@ describe('an instance that nobody pays for', () => {
     },
   )
 
-  it('is refused from that moment on, while it is still ending', async () => {
+  it('is refused as soon as the proxy knows, while it is still ending', async () => {
     sleeper = await startSleeper(database)
     expect((await sleeper.ask()).status).toBe(200)
     await hold()
+    // What the proxy found out before may be a quarter of a second old.
+    await eventually(async () => expect((await sleeper.ask()).status).toBe(402), 2_000)
     expect((await sleeper.ask()).status).toBe(402)
   })
 
