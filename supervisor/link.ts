@@ -220,7 +220,10 @@ export function createLink(deps: LinkDependencies): Link {
     if (!welcomed) return
     const sequence = files.readMemory().heartbeatSequence + 1
     const served = deps.readServed()
-    // Stored first: a sequence that was skipped does no harm, one that is sent twice would.
+    // A disk that takes nothing does not keep it from beating, or its lease would run out. Should it be killed before
+    // the disk takes this, it goes on from an older count: the control plane compares sequences within one link only,
+    // and of what was served takes only what exceeds what it has been told. So nobody is charged for it twice; what was
+    // served since the last write may be charged to nobody.
     files.updateMemory({ heartbeatSequence: sequence, servedMs: served.ms })
     send({ type: 'heartbeat', sequence, at: new Date().toISOString(), ...usage, served })
   }

@@ -123,7 +123,10 @@ export const fromSupervisorSchema = z.discriminatedUnion('type', [
   }),
   z.object({
     type: z.literal('heartbeat'),
-    /** Rises by one with each heartbeat over the slot's whole life, across restarts of the supervisor. */
+    /**
+     * Rises by one with each heartbeat over the slot's whole life, across restarts of the supervisor. Compared within one
+     * link only: a supervisor whose disk was full when it ended goes on from an older number.
+     */
     sequence: z.number().int(),
     /** ISO 8601, the supervisor's clock. */
     at: z.string(),

@@ -19,7 +19,13 @@ const memorySchema = z.object({
 })
 export type Memory = z.infer<typeof memorySchema>
 
-/** Everything of one slot on disk. All files are for this user only and are replaced as a whole. */
+/**
+ * Everything of one slot on disk. All files are for this user only and are replaced as a whole.
+ *
+ * Memory, link credential and OpenClaw's process are the supervisor's own, and a disk that takes nothing may not end it:
+ * what cannot be written is kept in this process, read from there, and tried again with each write of any of them, which
+ * is at every heartbeat.
+ */
 export interface SlotFiles {
   readonly paths: {
     readonly state: string
@@ -46,7 +52,12 @@ export interface SlotFiles {
  */
 export type SlotLayout = 'flat' | 'home'
 
-export function openSlotFiles(directory: string, layout: SlotLayout = 'flat'): SlotFiles {
+export function openSlotFiles(
+  directory: string,
+  layout: SlotLayout = 'flat',
+  /** Told once when writing begins to fail, and once when it works again. */
+  report: (text: string) => void = () => undefined,
+): SlotFiles {
   const at = (name: string) => join(directory, name)
   const inHome = layout === 'home'
   const paths = {
@@ -66,23 +77,46 @@ export function openSlotFiles(directory: string, layout: SlotLayout = 'flat'): S
     process: join(own, 'openclaw.pid.json'),
   }
   let memory = loadMemory(files.memory)
+  const unwritten = new Map<string, string>()
+
+  function keep(path: string, text: string): void {
+    const failedBefore = unwritten.size > 0
+    unwritten.set(path, text)
+    let reason = ''
+    for (const [waiting, content] of unwritten)
+      try {
+        replaceFile(waiting, content)
+        unwritten.delete(waiting)
+      } catch (error) {
+        reason = error instanceof Error ? error.message : String(error)
+      }
+    const fails = unwritten.size > 0
+    if (fails && !failedBefore)
+      report(`The supervisor's files cannot be written, which is tried again: ${reason}`)
+    if (failedBefore && !fails) report("The supervisor's files are written again.")
+  }
 
   return {
     paths,
     readMemory: () => memory,
     updateMemory: (change) => {
       memory = { ...memory, ...change }
-      replaceFile(files.memory, JSON.stringify(memory))
+      keep(files.memory, JSON.stringify(memory))
     },
-    readLinkCredential: () => read(files.credential)?.trim() || null,
-    writeLinkCredential: (token) => replaceFile(files.credential, `${token}\n`),
+    readLinkCredential: () => (unwritten.get(files.credential) ?? read(files.credential))?.trim() || null,
+    writeLinkCredential: (token) => keep(files.credential, `${token}\n`),
     readOpenClawProcess: () => {
-      const parsed = processIdentitySchema.safeParse(parseJson(read(files.process)))
+      const text = unwritten.get(files.process) ?? read(files.process)
+      const parsed = processIdentitySchema.safeParse(parseJson(text))
       return parsed.success ? parsed.data : null
     },
     writeOpenClawProcess: (identity) => {
-      if (identity) replaceFile(files.process, JSON.stringify(identity))
-      else rmSync(files.process, { force: true })
+      if (identity) {
+        keep(files.process, JSON.stringify(identity))
+        return
+      }
+      unwritten.delete(files.process)
+      rmSync(files.process, { force: true })
     },
     readConfig: () => {
       const text = read(paths.config)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { isLongRun } from '../test/support/long-run.ts'
 import type { ConversationMessage, TurnEvent } from './conversations.ts'
@@ -361,6 +361,38 @@ test('a slot that is refused for good ends without starting OpenClaw', async () 
   expect(await slot.ended()).toBe(0)
   expect(slot.output()).toContain('No such slot.')
   expect(existsSync(slot.file('openclaw.pid.json'))).toBe(false)
+})
+
+test('a slot that may not write a byte more goes on reporting, and ends OpenClaw when it takes up too much', async () => {
+  const full = createRealSlot(plane.url, proxyToken)
+  const log = existsSync('/dev/full') ? openSync('/dev/full', 'w') : ('pipe' as const)
+  try {
+    plane.answering = true
+    plane.leaseSeconds = 60
+    plane.setDesired({ diskBytesMax: 1024 ** 3 })
+    plane.heartbeats.length = 0
+    plane.statuses.length = 0
+    const supervisor = full.start(log)
+    await eventually('a memory', () => existsSync(full.file('supervisor.json')))
+    mkdirSync(full.file(`supervisor.json.${supervisor.pid}.tmp`))
+    await eventually('OpenClaw', () => existsSync(full.file('openclaw.pid.json')))
+    const pid = full.openclawPid()
+    await eventually('heartbeats', () => plane.heartbeats.length >= 3)
+    expect(plane.heartbeats.slice(0, 3).map((heartbeat) => heartbeat.sequence)).toEqual([1, 2, 3])
+
+    plane.setDesired({ diskBytesMax: 1 })
+    await eventually('reported', () => latest()?.failure?.code === 'disk_full')
+    await eventually('OpenClaw has ended', async () => {
+      const rows = await listProcesses()
+      return !rows.some((row) => row.pid === pid && !row.zombie)
+    })
+    const before = plane.heartbeats.length
+    await eventually('heartbeats go on', () => plane.heartbeats.length > before)
+    expect(supervisor.exitCode).toBeNull()
+  } finally {
+    await full.dispose()
+    if (log !== 'pipe') closeSync(log)
+  }
 })
 
 async function historyOf(id: string): Promise<ConversationMessage[]> {

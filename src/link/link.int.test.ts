@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http'
+import { once } from 'node:events'
+import { createServer, get, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { sql } from 'kysely'
 import pg from 'pg'
@@ -157,6 +158,38 @@ test('whoever says nothing, something else than hello, too much or hello twice i
   expect(await twice.closed).toBe(1008)
 })
 
+test('connections that say nothing keep no supervisor out: the one that has been silent longest is closed', async () => {
+  const node = await startNode({ unknownMax: 3, helloSecondsMax: 60 })
+  const silent = []
+  for (let count = 0; count < 3; count++) silent.push(await openLink(node.url))
+  const slotId = await insertLinkedSlot()
+  const supervisor = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+  await supervisor.get('welcome')
+  expect(await silent[0]?.closed).toBe(1012)
+  expect(silent.slice(1).map(({ socket }) => socket.readyState)).toEqual([1, 1])
+  // Links do not count: there is room for one more beside the two.
+  await openLink(node.url)
+  expect(silent.slice(1).map(({ socket }) => socket.readyState)).toEqual([1, 1])
+  expect(supervisor.socket.readyState).toBe(1)
+})
+
+test('whoever is turned away may answer with anything at all', async () => {
+  const node = await startNode({ unknownMax: 0 })
+  const request = get(node.url.replace('ws:', 'http:'), {
+    headers: {
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+    },
+  })
+  const [, socket] = await once(request, 'upgrade')
+  socket.write(Buffer.alloc(64, 0xff))
+  socket.resume()
+  await once(socket, 'close')
+  expect(await (await openLink(node.url)).closed).toBe(1012)
+})
+
 test('the newest link of a slot wins, on one control plane and across two', async () => {
   const [one, two] = [await startNode({ pollSeconds: 600 }), await startNode({ pollSeconds: 600 })]
   const slotId = await insertLinkedSlot()
@@ -233,6 +266,20 @@ test('a heartbeat is answered with a lease and counted once; a repeated or late 
   )
   await pruneSamples(database)
   expect(await readSamples(instanceId)).toEqual([700])
+})
+
+test('a supervisor that lost its count goes on from an older number in its next link, and is counted', async () => {
+  const node = await startNode()
+  const { slotId } = await insertAssignedSlot()
+  const beat = async (sequence: number, memoryBytes: number) => {
+    const client = await dialLink(node.url, slotId, { kind: 'link', token: slotId })
+    await client.get('welcome')
+    client.send({ type: 'heartbeat', sequence, at: 'any', memoryBytes, cpuPercent: 0, turnsInFlight: 0 })
+    await client.get('lease')
+  }
+  await beat(900, 1)
+  await beat(100, 2)
+  expect(await readSlot(slotId)).toMatchObject({ heartbeat_sequence: 100, memory_bytes: 2 })
 })
 
 test('a lease reaches as far as the credits that are held, beyond the next heartbeat in any case, and no further than usual', async () => {

@@ -1,11 +1,11 @@
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { linkMessageBytesMax } from '../../supervisor/protocol.ts'
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listen.ts'
 import type { Upgrades } from '../http/upgrades.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { createCalls, type SlotCalls } from './calls.ts'
-import { type Connection, closeCodes, openConnection } from './connection.ts'
+import { type Connection, closeCodes, type Hello, openConnection } from './connection.ts'
 import type { DesiredSources } from './desired.ts'
 import { createDesiredPush } from './desired-push.ts'
 import type { LinkedSlots } from './linked-slots.ts'
@@ -13,6 +13,7 @@ import { createLogBuffers, type LogBuffers } from './log-buffers.ts'
 import { type ReceptionDeps, receive } from './reception.ts'
 import { createSlotLogs, type SlotLogs } from './slot-logs.ts'
 import { clearExpired, findRemaining, pruneSamples } from './store.ts'
+import { createUnknownConnections } from './unknown-connections.ts'
 
 export interface LinkOptions {
   upgrades: Upgrades
@@ -27,6 +28,8 @@ export interface LinkOptions {
   /** How often every link is checked against the database, whatever was or was not notified. */
   pollSeconds?: number
   helloSecondsMax?: number
+  /** Connections that have not been admitted. Tests lower it. */
+  unknownMax?: number
 }
 
 export interface Link {
@@ -39,8 +42,10 @@ export interface Link {
 }
 
 const pruneMilliseconds = 600_000
-/** Supervisors that have connected and not yet said who they are. */
-const unknownMax = 1_000
+/** Whoever has connected and was not yet admitted: all supervisors at once after a restart, and anybody else. */
+const standardUnknownMax = 1_000
+/** For the closing handshake; whoever takes no part in it is cut off. */
+const closeMilliseconds = 1_000
 /** A supervisor that has missed two heartbeats and has not answered a ping either is gone. */
 const silentHeartbeatsMax = 2.5
 
@@ -120,6 +125,7 @@ export function attachLink(options: LinkOptions): Link {
 
 function listenForSupervisors(options: LinkOptions, deps: ReceptionDeps) {
   const ends = new Set<Promise<void>>()
+  const unknown = createUnknownConnections<WebSocket>(options.unknownMax ?? standardUnknownMax)
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: linkMessageBytesMax,
@@ -127,8 +133,8 @@ function listenForSupervisors(options: LinkOptions, deps: ReceptionDeps) {
   })
   options.upgrades.handle('/link', (request, socket, head) => {
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      if (deps.isStopping() || server.clients.size - deps.linked.size > unknownMax) {
-        webSocket.close(closeCodes.restarting, 'try again later')
+      if (deps.isStopping() || !unknown.makeRoom()) {
+        turnAway(webSocket)
         return
       }
       const handler = receive(deps, () => connection)
@@ -137,20 +143,25 @@ function listenForSupervisors(options: LinkOptions, deps: ReceptionDeps) {
         ends.add(end)
         return end
       }
+      const onHello = (hello: Hello) => {
+        unknown.heard(webSocket)
+        return handler.onHello(hello).finally(() => unknown.remove(webSocket))
+      }
       const connection: Connection = openConnection(
         webSocket,
-        { ...handler, onEnd },
+        { ...handler, onHello, onEnd },
         (options.helloSecondsMax ?? 5) * 1000,
       )
+      unknown.add(webSocket, () => connection.close(closeCodes.restarting, tryAgain))
+      webSocket.once('close', () => unknown.remove(webSocket))
     })
   })
   return {
     close: async (): Promise<void> => {
       for (const client of server.clients) client.close(closeCodes.restarting, 'the control plane stops')
-      // A supervisor that does not answer the closing handshake within a second is not waited for.
       const impatience = setTimeout(() => {
         for (const client of server.clients) client.terminate()
-      }, 1_000)
+      }, closeMilliseconds)
       await new Promise((done) => {
         server.close(done)
       })
@@ -158,6 +169,16 @@ function listenForSupervisors(options: LinkOptions, deps: ReceptionDeps) {
       await Promise.allSettled([...ends])
     },
   }
+}
+
+const tryAgain = 'try again later'
+
+/** Before anything was made of it. */
+function turnAway(webSocket: WebSocket): void {
+  // What it sends meanwhile may be no WebSocket frame at all, and an error that nobody listens to ends the process.
+  webSocket.on('error', () => undefined)
+  webSocket.close(closeCodes.restarting, tryAgain)
+  setTimeout(() => webSocket.terminate(), closeMilliseconds).unref()
 }
 
 function subscribe(

@@ -54,6 +54,9 @@ export function admit(database: Database, nodeId: string, hello: Hello): Promise
           link_connected_at + interval '1 millisecond')`,
         supervisor_version: hello.supervisorVersion,
         openclaw_version: hello.openclawVersion,
+        // Nothing of an older link is written any more, and a supervisor may have lost its count: a full disk kept it
+        // from storing it, or it had to bootstrap because it has no state yet or lost it.
+        heartbeat_sequence: 0,
         updated_at: sql<Date>`clock_timestamp()`,
         next_reconcile_at: sql<Date>`clock_timestamp()`,
         ...(linkCredential
@@ -61,8 +64,6 @@ export function admit(database: Database, nodeId: string, hello: Hello): Promise
               link_credential_hash: sha256(linkCredential),
               bootstrap_hash: null,
               bootstrap_expires_at: null,
-              // Whoever needs to bootstrap has no state yet, or lost it and with it the count.
-              heartbeat_sequence: 0,
             }
           : {}),
       })
@@ -139,7 +140,7 @@ export function writeStatus(database: Database, hold: Hold, status: Status): Pro
 }
 
 /**
- * Counts a heartbeat unless the same or a later one was counted before, and keeps a sample now and then.
+ * Counts a heartbeat unless the same or a later one of this link was counted before, and keeps a sample now and then.
  * Notifies nobody: every few seconds and slot would be too many, and nothing waits for it.
  */
 export function recordHeartbeat(database: Database, hold: Hold, beat: Heartbeat): Promise<Counted> {

@@ -1,8 +1,10 @@
+import { json } from 'node:stream/consumers'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryMeter, startTestGateway, type TestGateway } from '../../test/support/model-gateway.ts'
 import { testSecret } from '../../test/support/secret.ts'
+import { sendUnfinished, type Unfinished } from '../../test/support/unfinished.ts'
 import { newId } from '../ids.ts'
 import { openRootSecret } from '../secrets.ts'
 import { modelKeys } from '../slot-key.ts'
@@ -274,6 +276,56 @@ describe('who may call the model gateway', () => {
     expect((await post('/models/v1/chat/completions', hello, headers)).status).toBe(200)
     gateway.callers.delete(slotId)
     expect((await post('/models/v1/chat/completions', hello, headers)).status).toBe(401)
+  })
+})
+
+describe('bodies that do not arrive at the model gateway', () => {
+  const mebibyte = 1024 * 1024
+  const begun: Unfinished[] = []
+  afterEach(() => {
+    for (const { request } of begun.splice(0)) request.destroy()
+  })
+  const begin = async (key: string, bytes: number, path = '/models/v1/chat/completions') => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+    const unfinished = await sendUnfinished(gateway.url + path, { method: 'POST', headers, bytes })
+    begun.push(unfinished)
+    return unfinished
+  }
+  const statusOf = async (key: string) =>
+    (await post('/models/v1/chat/completions', hello, { authorization: `Bearer ${key}` })).status
+  /** Of those that were begun, the first that was refused: until then all others were counted. */
+  const refused = () => Promise.race(begun.map(({ answer }) => answer))
+
+  it('are few of a slot at a time; more are refused in the client’s shape without being read', async () => {
+    const key = gateway.addSlot({})
+    for (let count = 0; count < 17; count++) await begin(key, 100)
+    const chat = await refused()
+    expect([chat.statusCode, chat.headers['retry-after']]).toEqual([429, '1'])
+    expect(await json(chat)).toMatchObject({ error: { type: 'rate_limit_error', code: 'too_many_bodies' } })
+    const messages = await (await begin(key, 100, '/models/anthropic/v1/messages')).answer
+    expect(messages.statusCode).toBe(429)
+    expect(await json(messages)).toMatchObject({ type: 'error', error: { type: 'rate_limit_error' } })
+    // What has no body is answered, and so is every other slot.
+    const listed = await fetch(`${gateway.url}/models/v1/models`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+    expect(listed.status).toBe(200)
+    expect(await statusOf(gateway.addSlot({}))).toBe(200)
+  })
+
+  it('count by what they say they hold, and no more once they have arrived or broken off', async () => {
+    const key = gateway.addSlot({})
+    for (let count = 0; count < 4; count++) await begin(key, 31 * mebibyte)
+    expect((await refused()).statusCode).toBe(429)
+    expect(await statusOf(gateway.addSlot({}))).toBe(200)
+    for (const { request } of begun.splice(0)) request.destroy()
+    await expect.poll(() => statusOf(key)).toBe(200)
+    for (let count = 0; count < 17; count++) await begin(key, hello.length)
+    expect((await refused()).statusCode).toBe(429)
+    for (const { request } of begun) request.end(hello.slice(1))
+    const statuses = await Promise.all(begun.map(async ({ answer }) => (await answer).statusCode))
+    expect(statuses.sort()).toEqual([...Array(16).fill(200), 429])
+    expect(await statusOf(key)).toBe(200)
   })
 })
 

@@ -5,6 +5,7 @@ import type { Meter, ModelProtocol } from '../domain/usage/meter.ts'
 import { ReefError, unauthenticated } from '../errors.ts'
 import { statusOfKind, toReefError } from '../http/errors.ts'
 import type { Server } from '../http/server.ts'
+import { limitUnreadBodies } from '../http/unread-bodies.ts'
 import type { RootSecret } from '../secrets.ts'
 import { modelKeys } from '../slot-key.ts'
 import { type CatalogueModel, findModel, type ModelCatalogue } from './catalogue.ts'
@@ -59,6 +60,8 @@ export async function registerModelGateway(app: Server, deps: ModelGatewayDeps):
     scope.addHook('onRequest', async (request) => {
       request.modelCaller = await authenticate(deps, request)
     })
+    // A key alone lets nobody fill the memory: what it costs is only asked once the body is there.
+    limitUnreadBodies(scope, (request) => request.modelCaller.slotId)
 
     for (const [protocol, path] of Object.entries(protocolPaths) as [ModelProtocol, string][])
       scope.post(path, { schema: { hide: true }, bodyLimit: bodyBytesMax }, async (request, reply) => {

@@ -27,7 +27,8 @@ export function createRealSlot(linkUrl: string, proxyToken: string) {
     directory,
     file,
     output: () => output,
-    start() {
+    /** Writes what it says to the file that is given, and into `output` else. */
+    start(log: number | 'pipe' = 'pipe') {
       output = ''
       supervisor = spawn(process.execPath, [entry], {
         env: {
@@ -35,7 +36,7 @@ export function createRealSlot(linkUrl: string, proxyToken: string) {
           REEF_SLOT_DIR: directory,
           SECRET_OF_THE_CONTROL_PLANE: 'never-passed-on',
         },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', log, log],
       })
       for (const stream of [supervisor.stdout, supervisor.stderr])
         stream?.setEncoding('utf8').on('data', (chunk: string) => {

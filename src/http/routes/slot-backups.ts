@@ -6,6 +6,7 @@ import { unauthenticated } from '../../errors.ts'
 import type { RootSecret } from '../../secrets.ts'
 import { deliveryKeys } from '../../slot-key.ts'
 import type { Server } from '../server.ts'
+import { limitUnreadBodies } from '../unread-bodies.ts'
 
 export interface SlotBackupRouteDeps {
   secret: RootSecret
@@ -45,6 +46,7 @@ export async function registerSlotBackupRoutes(app: Server, deps: SlotBackupRout
         throw unauthenticated('invalid_slot_key', 'Only a slot of this Reef may call here, with its own key.')
       request.slotId = slotId
     })
+    limitUnreadBodies(scope, (request) => request.slotId)
     const hidden = { hide: true }
 
     scope.post(
