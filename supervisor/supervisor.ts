@@ -42,7 +42,7 @@ const warmUpLimits = { minMs: 1_000, maxMs: 30_000 }
 const orderlyEndMs = 8_000
 const linkCloseMs = 1_000
 const restartPollMs = 100
-/** For what the last turns changed, when the slot ends. */
+/** For the state as it is when the slot ends. */
 const lastCheckpointMs = 10_000
 /** The control plane stops a machine whose disk is full within a second or two; after this it does so itself. */
 const diskFullMs = 15_000
@@ -56,7 +56,7 @@ export async function startSupervisor(
   environment: SupervisorEnvironment,
   print: (line: string) => void,
 ): Promise<Supervisor> {
-  const files = openSlotFiles(environment.slotDirectory, environment.slotLayout)
+  const files = openSlotFiles(environment.slotDirectory, environment.slotLayout, (text) => log(text))
   const logs = createLogBuffer(bufferedLinesMax)
   const measureUsage = createUsageMeter()
   const activity = createActivity()
@@ -72,6 +72,8 @@ export async function startSupervisor(
   let restarting = false
   let restoring = false
   let stopping: Promise<void> | null = null
+  /** The control plane does not answer, or knows this slot no more. */
+  let isOver = false
   const noticed = Promise.withResolvers<string | null>()
   let diskFull: NonNullable<Status['failure']> | null = null
 
@@ -148,7 +150,10 @@ export async function startSupervisor(
     readServed: servedClock.read,
     onDesired: apply,
     onCall: (method, params) => persistence.onCall(method, params),
-    onOver: (reason) => void stop(reason),
+    onOver: (reason) => {
+      isOver = true
+      void stop(reason)
+    },
   })
 
   const persistence = createPersistence({
@@ -338,10 +343,17 @@ export async function startSupervisor(
   function endWithFullDisk(message: string): void {
     if (stopping) return
     diskFull = { code: 'disk_full', message }
-    log(message)
-    link.statusChanged()
+    // Before anybody is told: the watch does not look again, whatever goes wrong with the telling.
     void openclaw.stop(0)
     setTimeout(() => void stop('The disk of this instance is full.', 0), diskFullMs).unref()
+    log(message)
+    link.statusChanged()
+  }
+
+  /** Whether what lies here is its owner's: not while a backup is still to be put in its place. */
+  function isOwnState(): boolean {
+    if (!desired?.owner || restoring) return false
+    return !desired.restore || !persistence.restores.isOpen(desired.restore.id)
   }
 
   /** Best effort, like draining; an instance that serves nobody has nobody to tell. */
@@ -372,10 +384,11 @@ export async function startSupervisor(
       server.drain()
       link.statusChanged()
       await giveNotice()
+      persistence.expectEnd()
       await drain(graceSeconds)
       await openclaw.stop(orderlyEndMs)
       log('OpenClaw has ended.')
-      if (!restoring) await persistence.checkpoints.flush(lastCheckpointMs)
+      if (isOwnState()) await persistence.checkpoints.saveLast(lastCheckpointMs, { onlyTurns: isOver })
       await server.close()
       await modelRelay.close()
       await link.close(linkCloseMs)

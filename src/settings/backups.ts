@@ -47,7 +47,9 @@ export const backupsSettings = {
     .number()
     .positive()
     .default(50)
-    .describe('Largest backup of an instance, compressed, that is kept.'),
+    .describe(
+      'Largest backup of an instance, compressed, that is kept; with Docker at most twice REEF_DOCKER_DISK_GIBIBYTES.',
+    ),
   REEF_BACKUP_S3_BUCKET: z
     .string()
     .optional()

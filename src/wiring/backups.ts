@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { ageKeyPairs } from '../adapters/age/key-pairs.ts'
 import { openLocalDisk } from '../adapters/local-disk/local-disk.ts'
 import type { Clock } from '../clock.ts'
+import { planDiskBytes } from '../compute/docker/settings.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/database.ts'
 import type { Authenticator } from '../domain/accounts/principal.ts'
@@ -49,7 +50,7 @@ export async function openBackups(server: Server, deps: OpenBackupsDeps): Promis
     },
     drainSeconds: config.REEF_BACKUP_DRAIN_SECONDS,
     checkpoints: config.REEF_BACKUP_CHECKPOINTS,
-    bytesMax: config.REEF_BACKUP_GIBIBYTES_MAX * 2 ** 30,
+    bytesMax: backupBytesMax(config),
     drills: { slots: deps.slots, everyDays: config.REEF_BACKUP_DRILL_DAYS },
     start: deps.instances.start,
   })
@@ -72,6 +73,12 @@ export async function openRemote(config: Config): Promise<BlobStore | null> {
     endpoint: config.REEF_BACKUP_S3_ENDPOINT,
     credentials: id && key ? { accessKeyId: id, secretAccessKey: key } : undefined,
   })
+}
+
+/** What an instance can have saved is bounded by its disk, which a fast writer may fill beyond its limit. */
+export function backupBytesMax(config: Config): number {
+  const diskBytes = planDiskBytes(config) ?? Number.POSITIVE_INFINITY
+  return Math.min(config.REEF_BACKUP_GIBIBYTES_MAX * 2 ** 30, 2 * diskBytes)
 }
 
 function scheduleOf(config: Config): BackupSchedule | null {

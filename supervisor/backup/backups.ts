@@ -2,12 +2,12 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { type ArchiveSums, writeArchive } from './archive.ts'
+import { type ArchiveEntry, type ArchiveHeader, type ArchiveSums, writeArchive } from './archive.ts'
 import type { ControlClient } from './control-client.ts'
 import type { BackupFacts } from './manifest.ts'
 import { type RunOpenClaw, takeOpenClawBackup } from './openclaw-source.ts'
 import type { SlotPlaces } from './places.ts'
-import { type FileIndex, findStateChanges } from './state-source.ts'
+import { type FileIndex, findStateChanges, type StateChanges } from './state-source.ts'
 
 /** What the control plane asks for, over the link (method `backup`) or in answer to an offered checkpoint. */
 export const backupOrderSchema = z.object({
@@ -110,13 +110,12 @@ export function createBackups(deps: BackupsDependencies): Backups {
 
   async function writeFull(order: BackupOrder, deliver: Deliver): Promise<Written> {
     // Looked at before OpenClaw takes its snapshot: what changes in between counts as changed since.
-    const { index } = await findStateChanges(places, {}, join(slotDirectory, stateScratch))
+    const look = await findStateChanges(places, {}, join(slotDirectory, stateScratch))
     const snapshot = await takeOpenClawBackup(deps.runOpenClaw, places, join(slotDirectory, openclawScratch))
     try {
       for (const path of snapshot.outside)
         log(`${path} lies outside of this instance’s directory: it is not part of the backup.`)
-      const header = { format: 1 as const, slotDirectory, removed: [] }
-      return { sums: await writeArchive(header, snapshot.entries, order.recipient, deliver), index }
+      return await writeEntries(order, deliver, { ...look, entries: snapshot.entries, removed: [] })
     } finally {
       await snapshot.remove()
     }
@@ -128,10 +127,19 @@ export function createBackups(deps: BackupsDependencies): Backups {
     if (base === undefined || (order.baseBackupId !== null && known?.backupId !== order.baseBackupId))
       throw new Error('The backup that this checkpoint would add to is not the one that was taken here.')
     const changes = await findStateChanges(places, base, join(slotDirectory, stateScratch))
-    const header = { format: 1 as const, slotDirectory, removed: changes.removed }
-    const sums = await writeArchive(header, changes.entries, order.recipient, deliver)
+    const written = await writeEntries(order, deliver, changes)
     // Without a base this holds everything, so that later ones may add to it.
-    return { sums, index: order.baseBackupId === null ? changes.index : undefined }
+    return { ...written, index: order.baseBackupId === null ? written.index : undefined }
+  }
+
+  /** Only what is in the archive counts as saved: the next checkpoint takes the rest, whoever has left it out. */
+  async function writeEntries(order: BackupOrder, deliver: Deliver, changes: StateChanges) {
+    const { entries, removed, index } = changes
+    const header: ArchiveHeader = { format: 1, slotDirectory, removed }
+    const paths = new Set<string>()
+    const sums = await writeArchive(header, noting(entries, paths), order.recipient, deliver)
+    const saved = Object.entries(index).filter(([path]) => paths.has(path))
+    return { sums, index: Object.fromEntries(saved) }
   }
 
   function exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -154,5 +162,16 @@ export function createBackups(deps: BackupsDependencies): Backups {
         const order = await ask(readIndex()?.backupId ?? null)
         if (order) await take(order)
       }),
+  }
+}
+
+/** Adds the path of each entry once it has been written. */
+async function* noting(
+  entries: AsyncIterable<ArchiveEntry>,
+  paths: Set<string>,
+): AsyncIterable<ArchiveEntry> {
+  for await (const entry of entries) {
+    yield entry
+    paths.add(entry.path)
   }
 }

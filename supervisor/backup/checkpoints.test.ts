@@ -84,11 +84,35 @@ test('one that fails is tried again, without any further turn', async () => {
 test('the end of a slot saves what is not saved yet, and waits no longer than it may', async () => {
   const quick = checkpoints()
   quick.turnEnded()
-  await quick.flush(1_000)
+  await quick.saveLast(1_000, { onlyTurns: false })
   expect(asked).toEqual([0])
   const stuck = checkpoints(true)
   stuck.turnEnded()
-  const flushed = stuck.flush(1_000)
+  const saved = stuck.saveLast(1_000, { onlyTurns: false })
   await vi.advanceTimersByTimeAsync(1_000)
-  await flushed
+  await saved
+})
+
+test('the end of a slot saves what has changed without a turn, after what is being saved', async () => {
+  const untouched = checkpoints()
+  await untouched.saveLast(1_000, { onlyTurns: false })
+  expect(asked).toEqual([0])
+  const busy = checkpoints(true)
+  busy.turnEnded()
+  await vi.advanceTimersByTimeAsync(2_000)
+  const saved = busy.saveLast(1_000, { onlyTurns: false })
+  release?.()
+  await vi.advanceTimersByTimeAsync(0)
+  release?.()
+  await saved
+  expect(asked).toEqual([0, 2_000, 2_000])
+})
+
+test('a slot that ends because the control plane is out of reach waits for it only with what a turn has changed', async () => {
+  const { turnEnded, saveLast } = checkpoints()
+  await saveLast(1_000, { onlyTurns: true })
+  expect(asked).toEqual([])
+  turnEnded()
+  await saveLast(1_000, { onlyTurns: true })
+  expect(asked).toEqual([0])
 })

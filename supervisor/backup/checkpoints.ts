@@ -2,12 +2,20 @@ import { z } from 'zod'
 import { type Backups, backupOrderSchema } from './backups.ts'
 import type { ControlClient } from './control-client.ts'
 
-/** Saves what changed after turns, so that an instance that dies loses at most the turn in flight. */
+/**
+ * Saves what changed after turns, so that an instance that dies loses at most the turn in flight, and everything when it
+ * ends in an orderly way.
+ */
 export interface Checkpoints {
   /** The plugin's word: a turn has ended. */
   turnEnded(): void
-  /** Saves what is not saved yet, for at most `waitMs`. */
-  flush(waitMs: number): Promise<void>
+  /**
+   * Saves the state as it is now, for at most `waitMs`: settings, channels and timers change without a turn. It takes
+   * place although nothing may have changed: databases look changed once OpenClaw has closed them, and when this one was
+   * begun tells the control plane that nothing is missing. With `onlyTurns` it saves what a turn has changed, if anything:
+   * for when the control plane is probably out of reach.
+   */
+  saveLast(waitMs: number, options: { onlyTurns: boolean }): Promise<void>
 }
 
 export interface CheckpointsDependencies {
@@ -60,16 +68,18 @@ export function createCheckpoints(deps: CheckpointsDependencies): Checkpoints {
     timer.unref()
   }
 
+  async function saveNow(onlyTurns: boolean): Promise<void> {
+    await running
+    if (!onlyTurns || dirtySince !== null) await run()
+  }
+
   return {
     turnEnded() {
       dirtySince ??= Date.now()
       const leftMs = dirtySince + delayMsMax - Date.now()
       if (!running) schedule(Math.max(0, Math.min(quietMs, leftMs)))
     },
-    async flush(waitMs) {
-      if (running) await bounded(running, waitMs)
-      if (dirtySince !== null) await bounded(run(), waitMs)
-    },
+    saveLast: (waitMs, { onlyTurns }) => bounded(saveNow(onlyTurns), waitMs),
   }
 }
 

@@ -106,13 +106,13 @@ async function unpack(untar: Untar, directory: string) {
     if (!header) {
       header = await readHeader(entry)
       await mkdir(directory, { recursive: true, mode: 0o700 })
-      for (const path of header.removed) await rm(target(directory, path), { recursive: true, force: true })
+      for (const name of header.removed) await remove(directory, target(directory, name))
       continue
     }
     const { name, type, size = 0, mode = 0o600, linkname, mtime } = entry.header
     const path = target(directory, name)
     await makeParents(directory, path)
-    if (type === 'directory') await mkdir(path, { recursive: true, mode })
+    if (type === 'directory') await makeDirectory(path, mode)
     else if (type === 'symlink') {
       await rm(path, { recursive: true, force: true })
       await symlink(linkname ?? '', path)
@@ -147,15 +147,38 @@ function target(directory: string, name: string): string {
 
 /** Never through a link that the archive itself has brought: it could lead out of the directory. */
 async function makeParents(directory: string, path: string): Promise<void> {
-  let current = directory
-  for (const part of relative(directory, dirname(path)).split(sep).filter(Boolean)) {
-    current = join(current, part)
-    const found = await lstat(current).catch(() => undefined)
-    if (found?.isDirectory()) continue
-    if (found)
+  for (const parent of parentsOf(directory, path)) {
+    const kind = await kindOf(parent)
+    if (kind === 'directory') continue
+    if (kind === 'other')
       throw new ArchiveRefused(`${JSON.stringify(path)} leads through something that is no directory.`)
-    await mkdir(current, { mode: 0o700 })
+    await mkdir(parent, { mode: 0o700 })
   }
+}
+
+/** What lies behind a link or a file is not in the backup, so that there is nothing to remove. */
+async function remove(directory: string, path: string): Promise<void> {
+  for (const parent of parentsOf(directory, path)) if ((await kindOf(parent)) !== 'directory') return
+  await rm(path, { recursive: true, force: true })
+}
+
+/** In place of a file or a link of the base that has become a directory since. */
+async function makeDirectory(path: string, mode: number): Promise<void> {
+  if ((await kindOf(path)) === 'other') await rm(path, { force: true })
+  await mkdir(path, { recursive: true, mode })
+}
+
+/** Below `directory`, the outermost first. */
+function parentsOf(directory: string, path: string): string[] {
+  const parts = relative(directory, dirname(path)).split(sep).filter(Boolean)
+  return parts.map((_part, index) => join(directory, ...parts.slice(0, index + 1)))
+}
+
+/** A link is not what it leads to. */
+async function kindOf(path: string): Promise<'directory' | 'other' | 'nothing'> {
+  const found = await lstat(path).catch(() => undefined)
+  if (!found) return 'nothing'
+  return found.isDirectory() ? 'directory' : 'other'
 }
 
 async function writeFile(entry: Entry, path: string, mode: number): Promise<string> {

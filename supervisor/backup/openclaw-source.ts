@@ -6,7 +6,7 @@ import { createGunzip } from 'node:zlib'
 import { extract as createExtract } from 'tar-stream'
 import { z } from 'zod'
 import type { ArchiveEntry } from './archive.ts'
-import { nameOf, type SlotPlaces } from './places.ts'
+import { nameOf, placeOf, type SlotPlaces } from './places.ts'
 import { isSidecar, isSqlite, snapshotSqlite } from './sqlite.ts'
 
 const resultSchema = z.looseObject({
@@ -21,6 +21,11 @@ export interface OpenClawBackup {
   /** What OpenClaw saved that does not lie in the slot's directory, and so cannot be put back by a restore. */
   outside: string[]
   remove(): Promise<void>
+}
+
+interface ArchivedAsset {
+  archive: string
+  path: string
 }
 
 /** Runs `openclaw ARGUMENTS` to its end and answers what it wrote. */
@@ -53,7 +58,7 @@ export async function takeOpenClawBackup(
     }))
     const inside = places.filter(({ path }) => path !== '' && !path.startsWith('..'))
     return {
-      entries: readEntries(archivePath, inside, slotDirectory, scratch),
+      entries: readEntries(archivePath, inside, slot, scratch),
       outside: assets
         .map((asset) => asset.sourcePath)
         .filter((path) => relative(slotDirectory, path).startsWith('..')),
@@ -67,8 +72,8 @@ export async function takeOpenClawBackup(
 
 async function* readEntries(
   archivePath: string,
-  places: { archive: string; path: string }[],
-  slotDirectory: string,
+  assets: ArchivedAsset[],
+  slot: SlotPlaces,
   scratch: string,
 ): AsyncIterable<ArchiveEntry> {
   const untar = createExtract()
@@ -79,9 +84,9 @@ async function* readEntries(
   try {
     for await (const entry of untar) {
       const { name, type, size = 0, mode = 0o600, mtime, linkname } = entry.header
-      const path = placeOf(name, places)
-      if (path !== undefined && !isSidecar(path)) {
-        const copied = type === 'file' ? await copyForeignDatabase(slotDirectory, path, scratch) : undefined
+      const path = pathOf(name, assets)
+      if (path !== undefined && !(type === 'file' && (await isSidecar(placeOf(slot, path))))) {
+        const copied = type === 'file' ? await copyForeignDatabase(slot, path, scratch) : undefined
         if (copied) yield copied
         else if (type === 'file')
           yield {
@@ -107,11 +112,11 @@ async function* readEntries(
  * which a backup leaves out. Where there is such a journal the database is copied as SQLite would have it.
  */
 async function copyForeignDatabase(
-  slotDirectory: string,
+  slot: SlotPlaces,
   path: string,
   scratch: string,
 ): Promise<ArchiveEntry | undefined> {
-  const live = join(slotDirectory, path)
+  const live = placeOf(slot, path)
   if (ownDatabase.test(path) || !existsSync(`${live}-wal`) || !(await isSqlite(live))) return undefined
   const copy = join(scratch, 'foreign.sqlite')
   await rm(copy, { force: true })
@@ -124,10 +129,11 @@ async function copyForeignDatabase(
 /** Those that OpenClaw itself copies consistently, and cleans of what only the running gateway needs. */
 const ownDatabase = /(^|\/)openclaw[^/]*\.sqlite$/
 
-function placeOf(name: string, places: { archive: string; path: string }[]): string | undefined {
+/** By the name that it has in every backup; undefined for what lies elsewhere. */
+function pathOf(name: string, assets: ArchivedAsset[]): string | undefined {
   const plain = name.replace(/\/$/, '')
-  const place = places.find(({ archive }) => plain === archive || plain.startsWith(`${archive}/`))
-  return place && place.path + plain.slice(place.archive.length)
+  const asset = assets.find(({ archive }) => plain === archive || plain.startsWith(`${archive}/`))
+  return asset && asset.path + plain.slice(asset.archive.length)
 }
 
 /** The JSON object in what a command wrote; warnings may come before and after it. */

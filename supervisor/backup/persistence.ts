@@ -15,6 +15,8 @@ import { createRestores, type Restores, restoreScratch } from './restores.ts'
 export interface Persistence {
   restores: Restores
   checkpoints: Checkpoints
+  /** OpenClaw is about to end: what the last checkpoint says of it is asked while it answers. */
+  expectEnd(): void
   /** Folders of the slot's directory that hold nothing but what a backup or a restore is at work on. */
   scratchInUse(): readonly string[]
   /** Answers a call of the control plane. */
@@ -58,6 +60,18 @@ export function createPersistence(deps: PersistenceDependencies): Persistence {
     return { origin: deps.readControlOrigin(), slot }
   })
   const conversations = createConversationService(openclaw.reach)
+  let conversationCount = 0
+
+  /** As last known when OpenClaw does not answer. */
+  function countConversations(): Promise<number> {
+    return conversations.list().then(
+      (list) => {
+        conversationCount = list.length
+        return conversationCount
+      },
+      () => conversationCount,
+    )
+  }
 
   const runOpenClaw: RunOpenClaw = async (argv) => {
     const lines: string[] = []
@@ -84,11 +98,7 @@ export function createPersistence(deps: PersistenceDependencies): Persistence {
     control,
     runOpenClaw,
     countTurns: deps.countTurns,
-    countConversations: () =>
-      conversations.list().then(
-        (list) => list.length,
-        () => 0,
-      ),
+    countConversations,
     openclawVersion,
     supervisorVersion: deps.supervisorVersion,
     log,
@@ -105,6 +115,7 @@ export function createPersistence(deps: PersistenceDependencies): Persistence {
       log,
     }),
     checkpoints: createCheckpoints({ backups, control, log }),
+    expectEnd: () => void countConversations(),
     scratchInUse: () => (backups.isBusy() ? scratchNames : []),
     onCall: (method, params) => {
       if (method === 'backup') return backups.take(backupOrderSchema.parse(params))

@@ -31,6 +31,8 @@ export interface RestoresDependencies {
   /** False when the control plane no longer wants this restore, or the supervisor is stopping. */
   isWanted(id: string): boolean
   log(text: string): void
+  /** Between two tries of what may pass by itself; 2 seconds if left out. */
+  retryMs?: number
 }
 
 /** What OpenClaw's state consists of; everything else in a slot's directory is the supervisor's. */
@@ -38,8 +40,11 @@ const names = ['state', 'workspace', configName]
 
 const journalSchema = z.object({
   id: z.string(),
-  /** `swapping` is taken back after a crash, `swapped` waits for OpenClaw, `done` waits for nothing. */
-  stage: z.enum(['swapping', 'swapped', 'failed', 'done']),
+  /**
+   * `swapping` and `undoing` are taken back after a crash, `swapped` waits for OpenClaw, `failed` for the report, `done`
+   * for nothing. Only what was `swapping` is tried again.
+   */
+  stage: z.enum(['swapping', 'swapped', 'undoing', 'failed', 'done']),
   /** Which of the names were there before. */
   had: z.array(z.string()).default([]),
   message: z.string().default(''),
@@ -47,12 +52,12 @@ const journalSchema = z.object({
 })
 type Journal = z.infer<typeof journalSchema>
 
-const fetchRetryMs = 2_000
+const retryMsUsual = 2_000
 /** The folder of a slot's directory that a restore works in. */
 export const restoreScratch = 'restore'
 
 export function createRestores(deps: RestoresDependencies): Restores {
-  const { places, control, log } = deps
+  const { places, control, log, retryMs = retryMsUsual } = deps
   const { slotDirectory } = places
   const placed = (name: string) => placeOf(places, name)
   const at = (...parts: string[]) => join(slotDirectory, ...parts)
@@ -64,9 +69,10 @@ export function createRestores(deps: RestoresDependencies): Restores {
   let running: Promise<void> | undefined
 
   async function note(next: Journal): Promise<void> {
-    journal = next
     await writeFile(`${journalPath}.tmp`, JSON.stringify(next), { mode: 0o600, flush: true })
     await rename(`${journalPath}.tmp`, journalPath)
+    // Only now: what the next start would not know of is not acted upon.
+    journal = next
   }
 
   async function recover(): Promise<void> {
@@ -74,13 +80,22 @@ export function createRestores(deps: RestoresDependencies): Restores {
       (text) => journalSchema.parse(JSON.parse(text)),
       () => undefined,
     )
+    await takeBack()
+    if (journal?.stage !== 'swapped') await rm(area, { recursive: true, force: true })
+  }
+
+  /** Ends what a crash or a failing disk has left between the restored state and the one before. */
+  async function takeBack(): Promise<void> {
     if (journal?.stage === 'swapping') {
       await undo(journal)
-      journal = undefined
       await rm(journalPath, { force: true })
+      journal = undefined
       log('A restore was cut short while it changed the state; the state is as it was before.')
+    } else if (journal?.stage === 'undoing') {
+      await undo(journal)
+      await note({ ...journal, stage: 'failed' })
+      log('The state is as it was before the restore.')
     }
-    if (journal?.stage !== 'swapped') await rm(area, { recursive: true, force: true })
   }
 
   /** Everything that can be refused is refused here, while OpenClaw's state lies untouched. */
@@ -125,6 +140,7 @@ export function createRestores(deps: RestoresDependencies): Restores {
   }
 
   async function work(id: string): Promise<void> {
+    await takeBack()
     if (journal?.id !== id || journal.stage === 'done') await begin(id)
     if (journal?.id === id && journal.stage === 'swapped') await boot(journal)
     await report(id)
@@ -178,9 +194,10 @@ export function createRestores(deps: RestoresDependencies): Restores {
     if (!deps.isWanted(swapped.id)) throw new Error('The restore was interrupted.')
     log('OpenClaw does not start with the restored state; going back to the one before.')
     await deps.stopOpenClaw()
-    await undo(swapped)
     const message = 'OpenClaw did not start with the restored state, so the state is the one before again.'
-    await note({ ...swapped, stage: 'failed', message })
+    // Before the first change: half undone, nothing may be booted and nothing of the state before be removed.
+    await note({ ...swapped, stage: 'undoing', message })
+    await takeBack()
     await deps.startOpenClaw({ drill: false })
   }
 
@@ -211,7 +228,7 @@ export function createRestores(deps: RestoresDependencies): Restores {
         // Over, from the control plane's point of view: its next `desired` will not name it any more.
         if (error instanceof ControlRefused && error.status < 500) return
       }
-      await sleep(fetchRetryMs)
+      await sleep(retryMs)
       if (!deps.isWanted(id)) return
     }
   }

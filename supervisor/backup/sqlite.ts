@@ -1,4 +1,4 @@
-import { open, readdir, rm } from 'node:fs/promises'
+import { lstat, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 
@@ -10,6 +10,8 @@ const busyMs = 10_000
 const pagesPerStep = 1_000
 
 export async function isSqlite(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined)
+  if (!found?.isFile()) return false
   const file = await open(path, 'r').catch(() => undefined)
   if (!file) return false
   try {
@@ -21,8 +23,10 @@ export async function isSqlite(path: string): Promise<boolean> {
   }
 }
 
-export function isSidecar(name: string): boolean {
-  return sidecarSuffixes.some((suffix) => name.endsWith(suffix))
+/** The journal of a database beside it, and not a file that is only named like one. */
+export async function isSidecar(path: string): Promise<boolean> {
+  const suffix = sidecarSuffixes.find((one) => path.endsWith(one))
+  return suffix !== undefined && (await isSqlite(path.slice(0, -suffix.length)))
 }
 
 /** A consistent copy of a database that others write at this moment, without a journal beside it. */

@@ -22,7 +22,9 @@ const skippedDirectories = new Set([
   'state/sandbox/skills-workspaces',
 ])
 const skippedTrees = /^state\/(extensions\/.*\/node_modules|agents\/[^/]+\/agent\/(.*\/)?\.?tmp)$/
-const skippedNames = /^openclaw\.log|(\.(sock|pid|tmp|lock)|\.tmp\..*)$|^Singleton(Cookie|Lock|Socket)$/
+const skippedNames = /.\.(sock|pid|tmp|tmp\..*)$/
+/** In a workspace these names may be anything of the person's: `Cargo.lock`, `yarn.lock`. */
+const skippedStateNames = /^openclaw\.log|\.lock$|^Singleton(Cookie|Lock|Socket)$/
 const roots = [configName, 'state', 'workspace']
 
 interface Found {
@@ -70,11 +72,15 @@ async function walk(places: SlotPlaces, path: string, found: Found[]): Promise<v
     if (skippedDirectories.has(path) || skippedTrees.test(path)) return
     found.push({ path, stamp: 'directory' })
     for (const name of (await readdir(full)).sort()) {
-      if (!skippedNames.test(name)) await walk(places, join(path, name), found)
+      if (!isSkipped(path, name)) await walk(places, join(path, name), found)
     }
   } else if (stat.isSymbolicLink()) found.push({ path, stamp: `link ${await readlink(full)}` })
-  else if (stat.isFile() && !(isSidecar(path) && (await isSqlite(withoutSuffix(full)))))
-    found.push({ path, stamp: await stampOf(full) })
+  else if (stat.isFile() && !(await isSidecar(full))) found.push({ path, stamp: await stampOf(full) })
+}
+
+function isSkipped(directory: string, name: string): boolean {
+  const ofState = directory === 'state' || directory.startsWith('state/')
+  return skippedNames.test(name) || (ofState && skippedStateNames.test(name))
 }
 
 /** A database's journal counts as the database: what is committed may lie in it for a while. */
@@ -85,10 +91,6 @@ async function stampOf(full: string): Promise<string> {
     if (stat) stamps.push(`${stat.size}@${stat.mtimeNs}`)
   }
   return stamps.join(' ')
-}
-
-function withoutSuffix(path: string): string {
-  return path.slice(0, path.lastIndexOf('-'))
 }
 
 async function* readEntries(

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Backup, Restore } from '../../src/domain/backups/backup.ts'
@@ -53,6 +53,25 @@ describe('with a real OpenClaw', { timeout: 300_000 }, () => {
       expect(backup.conversationCount).toBe(1)
     }, patienceMilliseconds)
   })
+
+  // Without a long run: the parts of it, in checkpoints.test.ts and freshness.int.test.ts.
+  it.skipIf(!isLongRun)(
+    'saves what changed without a turn when it is stopped, so that it outlives the disk',
+    async () => {
+      const { id } = await ada.untilInstance((instance) => instance.status === 'running', 'running')
+      const directory = await slotDirectory()
+      await writeFile(join(directory, 'workspace', 'plan.md'), 'Written without a turn.')
+      await ada.call('POST', `/api/instances/${id}/stop`)
+      await ada.untilInstance((instance) => instance.status === 'stopped', 'stopped')
+      expect((await complete('checkpoint'))[0]).toMatchObject({ conversationCount: 1 })
+      await rm(directory, { recursive: true })
+      await ada.call('POST', `/api/instances/${id}/start`)
+      await ada.untilInstance((instance) => instance.status === 'running', 'running')
+      expect(await readFile(join(await slotDirectory(), 'workspace', 'plan.md'), 'utf8')).toBe(
+        'Written without a turn.',
+      )
+    },
+  )
 
   // Without a long run: the same on Docker, in e2e/upgrade.e2e.ts.
   it.skipIf(!isLongRun)(

@@ -15,10 +15,12 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { BlobMissing } from '../../src/domain/backups/blob-store.ts'
 import { newId } from '../../src/ids.ts'
 import type { BackupOrder } from '../../supervisor/backup/backups.ts'
 import { createRestores, type Restores } from '../../supervisor/backup/restores.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
 import {
   type BackupPipeline,
   controlOf,
@@ -27,6 +29,8 @@ import {
   slotBackupsOf,
   startPipeline,
 } from './support/pipeline.ts'
+import type { RestoreFault } from './support/restore-process.ts'
+import { insertCompleteBackup } from './support/rows.ts'
 import { createSlotState } from './support/slot-state.ts'
 
 let database: TestDatabase
@@ -86,7 +90,9 @@ function timesOf(path: string): string[] {
 }
 const all = (when: string) => [when, when, when, when]
 
-async function orderRestore(given: { backupId?: string; slot?: OwnedSlot } = {}): Promise<string> {
+async function orderRestore(
+  given: { backupId?: string; slot?: OwnedSlot; kind?: 'requested' | 'first' } = {},
+): Promise<string> {
   const target = given.slot ?? slot
   const id = newId()
   await database.asSystem(async (trx) => {
@@ -103,7 +109,7 @@ async function orderRestore(given: { backupId?: string; slot?: OwnedSlot } = {})
         organization_id: target.organizationId,
         instance_id: target.instanceId,
         backup_id: given.backupId ?? backup.backupId,
-        kind: 'requested',
+        kind: given.kind ?? 'requested',
         state: 'ordered',
         slot_id: target.slotId,
       })
@@ -159,19 +165,25 @@ it('puts everything back as it was, moves settings to where the slot is now, and
   expect(timesOf(directory)).toEqual(all('then'))
 })
 
-it('killed before any change of the disk, it is all of now or all of then, and finishes the next time', async () => {
+/** Answers how the process ended: by a signal, with a code. */
+async function restoreWith(id: string, fault: RestoreFault): Promise<NodeJS.Signals | number | null> {
   const program = fileURLToPath(new URL('./support/restore-process.ts', import.meta.url))
+  const argv = [program, directory, pipeline.origin, slot.slotId, id, JSON.stringify(fault)]
+  const child = spawn(process.execPath, argv, { stdio: 'inherit' })
+  return await new Promise((done) => child.once('exit', (code, signal) => done(signal ?? code)))
+}
+
+function startAnew(): void {
+  rmSync(directory, { recursive: true, force: true })
+  cpSync(now, directory, { recursive: true })
+}
+
+it('killed before any change of the disk, it is all of now or all of then, and finishes the next time', async () => {
   const seen = new Set<string>()
   for (let step = 1; ; step++) {
-    rmSync(directory, { recursive: true, force: true })
-    cpSync(now, directory, { recursive: true })
+    startAnew()
     const id = await orderRestore()
-    const child = spawn(
-      process.execPath,
-      [program, directory, pipeline.origin, slot.slotId, id, String(step)],
-      { stdio: 'inherit' },
-    )
-    const signal = await new Promise((done) => child.once('exit', (_code, how) => done(how)))
+    const end = await restoreWith(id, { step, how: 'kill', from: 'begin' })
     const restores = restoresOf()
     await restores.recover()
     const times = timesOf(directory)
@@ -180,10 +192,49 @@ it('killed before any change of the disk, it is all of now or all of then, and f
     if (restores.isOpen(id)) await restores.apply(id)
     expect([step, timesOf(directory)]).toEqual([step, all('then')])
     expect([step, (await outcomeOf(id)).state]).toEqual([step, 'succeeded'])
-    if (signal === null) break
+    if (end === 0) break
   }
   expect(seen).toEqual(new Set(['now', 'then']))
 }, 120_000)
+
+it('killed before any change of the disk while it goes back, it goes back the next time, and says so', async () => {
+  for (let step = 1; ; step++) {
+    startAnew()
+    const id = await orderRestore()
+    const end = await restoreWith(id, { step, how: 'kill', from: 'undo' })
+    const restores = restoresOf([false, true])
+    await restores.recover()
+    const times = timesOf(directory)
+    expect([step, times]).toEqual([step, all(times[0] as string)])
+    if (restores.isOpen(id)) await restores.apply(id)
+    expect([step, timesOf(directory)]).toEqual([step, all('now')])
+    expect([step, await outcomeOf(id)]).toEqual([
+      step,
+      { state: 'failed', message: expect.stringContaining('did not start with the restored state') },
+    ])
+    if (end === 0) break
+  }
+}, 120_000)
+
+it.each(['stop', 'undo'] as const)(
+  'whichever change of the disk fails from the %s on, it is all of now or all of then, as it says',
+  async (from) => {
+    for (let step = 1; ; step++) {
+      startAnew()
+      const id = await orderRestore()
+      const end = await restoreWith(id, { step, how: 'fail', from })
+      const { state } = await outcomeOf(id)
+      expect([step, state, timesOf(directory)]).toEqual([
+        step,
+        state,
+        all(state === 'succeeded' ? 'then' : 'now'),
+      ])
+      expect(['succeeded', 'failed']).toContain(state)
+      if (end === 0) break
+    }
+  },
+  120_000,
+)
 
 it('puts the settings where this machine has them, whatever the layout of the one that was saved', async () => {
   mkdirSync(join(directory, 'config'))
@@ -243,6 +294,64 @@ it('refuses the backup of another person, even when a row says that it is theirs
     message: expect.stringContaining('belongs to somebody else'),
   })
   expect(timesOf(directory)).toEqual(all('now'))
+})
+
+it('waits for a backup that its store does not have, says what is missing, and takes no older one instead', async () => {
+  await insertCompleteBackup(database, slot, { completedAt: new Date('2026-01-01T00:00:00Z') })
+  const path = join(pipeline.storeDirectory, slot.userId, slot.instanceId, `${backup.backupId}.age`)
+  const alarms = () =>
+    database.asSystem((trx) =>
+      trx
+        .selectFrom('backup_alarms')
+        .select('message')
+        .where('kind', '=', 'content_missing')
+        .where('instance_id', '=', slot.instanceId)
+        .where('cleared_at', 'is', null)
+        .execute(),
+    )
+  renameSync(path, `${path}.elsewhere`)
+  const id = await orderRestore({ kind: 'first' })
+  const applied = restoresOf().apply(id)
+  await eventually(async () =>
+    expect(await alarms()).toEqual([
+      { message: expect.stringMatching(`${backup.backupId}.age is missing .*REEF_BACKUP_DIR`) },
+    ]),
+  )
+  await expect(pipeline.restores.read(slot.slotId, id, backup.backupId)).rejects.toMatchObject({
+    kind: 'unavailable',
+  })
+  expect((await outcomeOf(id)).state).toBe('ordered')
+  renameSync(`${path}.elsewhere`, path)
+  await applied
+  expect((await outcomeOf(id)).state).toBe('succeeded')
+  const firsts = await database.asSystem((trx) =>
+    trx.selectFrom('restores').select('id').where('kind', '=', 'first').execute(),
+  )
+  expect(firsts).toEqual([{ id }])
+  expect(timesOf(directory)).toEqual(all('then'))
+  await eventually(async () => expect(await alarms()).toEqual([]))
+})
+
+it('a backup that is removed while it is fetched is gone, and nobody waits for it', async () => {
+  const id = newId()
+  const leaky = await startPipeline({
+    database,
+    storeDirectory: pipeline.storeDirectory,
+    wrap: (local) => ({
+      ...local,
+      get: async (key) => {
+        await database.asSystem((trx) =>
+          trx.updateTable('backups').set({ state: 'deleted' }).where('id', '=', id).execute(),
+        )
+        throw new BlobMissing(key)
+      },
+    }),
+  })
+  await insertCompleteBackup(database, slot, { id })
+  const restoreId = await orderRestore({ backupId: id })
+  await expect(leaky.restores.read(slot.slotId, restoreId, id)).rejects.toMatchObject({ code: 'backup_gone' })
+  await leaky.restores.report(slot.slotId, restoreId, { outcome: 'failed', message: 'It is gone.' })
+  await leaky.end()
 })
 
 it('says so when the backup is not kept any more, instead of waiting for it', async () => {

@@ -11,7 +11,12 @@ export type BackupReason =
   | 'before_archive'
   | 'checkpoint'
 export type BackupState = 'requested' | 'running' | 'complete' | 'failed' | 'deleted'
-export type AlarmKind = 'remote_unavailable' | 'backup_failed' | 'restore_failed' | 'drill_failed'
+export type AlarmKind =
+  | 'remote_unavailable'
+  | 'backup_failed'
+  | 'restore_failed'
+  | 'drill_failed'
+  | 'content_missing'
 
 export interface BackupKeysTable {
   user_id: string

@@ -1,6 +1,6 @@
-import { sql } from 'kysely'
 import type { Trx } from '../../db/database.ts'
 import type { Archive } from '../instances/ladder.ts'
+import { isUsedSince } from './last-use.ts'
 import { findNewest } from './rows.ts'
 
 /**
@@ -19,9 +19,10 @@ async function hasFreshBackup(trx: Trx, instanceId: string, hasRemote: boolean):
   const newest = await findNewest(trx, instanceId)
   if (!newest?.started_at || newest.verify_failure !== null) return false
   if (hasRemote && newest.remote_key === null) return false
-  const { rows } = await sql<{ changed: boolean }>`select
-    exists (select from model_calls where instance_id = ${instanceId} and started_at > ${newest.started_at})
-    or exists (select from visit_tickets where instance_id = ${instanceId} and created_at > ${newest.started_at})
-    as changed`.execute(trx)
-  return rows[0]?.changed === false
+  const { changed } = await trx
+    .selectFrom('instances')
+    .select(isUsedSince(newest.started_at).as('changed'))
+    .where('id', '=', instanceId)
+    .executeTakeFirstOrThrow()
+  return !changed
 }

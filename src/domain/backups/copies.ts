@@ -7,7 +7,7 @@ import type { Alarms } from './alarms.ts'
 import type { BlobStore } from './blob-store.ts'
 import { type BackupRow, contentKey, manifestKey } from './rows.ts'
 import type { ManifestSigner } from './signing.ts'
-import type { BackupStores } from './stores.ts'
+import { type BackupStores, removeFrom } from './stores.ts'
 
 export interface CopiesDeps {
   database: Database
@@ -66,13 +66,17 @@ async function copy(
     bytes: bytes.length,
     sha256: sha256(text).toString('hex'),
   })
-  await database.asSystem((trx) =>
+  const kept = await database.asSystem((trx) =>
     trx
       .updateTable('backups')
       .set({ remote_key: contentKey(backup), remote_retry_at: null, remote_attempts: 0 })
       .where('id', '=', backup.id)
-      .execute(),
+      .where('state', '=', 'complete')
+      .returning('id')
+      .executeTakeFirst(),
   )
+  // Retention has removed the backup meanwhile, and looks for no copy of it any more.
+  if (!kept) await removeFrom(remote, backup)
 }
 
 async function postpone(
@@ -82,7 +86,7 @@ async function postpone(
 ): Promise<void> {
   const seconds = Math.min(retrySecondsMax, retrySecondsMin * 2 ** Math.min(backup.remote_attempts, 10))
   log.warn({ err: error, backupId: backup.id, seconds }, 'a backup could not be copied to the remote store')
-  await database.asSystem((trx) =>
+  const kept = await database.asSystem((trx) =>
     trx
       .updateTable('backups')
       .set((expression) => ({
@@ -90,8 +94,12 @@ async function postpone(
         remote_retry_at: sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`,
       }))
       .where('id', '=', backup.id)
-      .execute(),
+      .where('state', '=', 'complete')
+      .returning('id')
+      .executeTakeFirst(),
   )
+  // One that retention has removed meanwhile says nothing about the remote store.
+  if (!kept) return
   await alarms.raise({
     kind: 'remote_unavailable',
     organizationId: null,

@@ -25,7 +25,10 @@ export interface Backups {
   worker: BackupWorker
   /** For upgrades: resolves when the backup is complete, throws when there can be none. */
   backUp: BackupTaker['backUp']
-  /** The same before an upgrade; an instance that never ran has nothing to lose by it. */
+  /**
+   * The same before an upgrade. One that does not run goes with the backups that it has: its machine keeps its state, and
+   * one that fails may need just this upgrade.
+   */
   backUpBeforeUpgrade(instanceId: string): Promise<void>
 }
 
@@ -53,12 +56,18 @@ export interface BackupsDeps {
 /** A supervisor tries again every few seconds; one that stays away longer has no machine that runs. */
 const linkSecondsMax = 30
 
+/** The taker's codes for an instance that cannot be asked for a backup, because it does not run. */
+const standsStill = ['instance_not_running', 'backup_outdated']
+
 /** Everything about backups, wired. Nothing runs before `worker.start()`. */
 export function createBackups(deps: BackupsDeps): Backups {
   const { database, stores, log } = deps
   const signer = createManifestSigner(deps.secret)
   const keys = createBackupKeys(deps)
   const alarms = createAlarms(database)
+  const unheeded = (change: Promise<void>): void => {
+    change.catch((error: unknown) => log.warn({ err: error }, 'an alarm could not be raised or cleared'))
+  }
   const taker = createTaker({ ...deps, keys, alarms })
   const worker = createBackupWorker({
     ...deps,
@@ -95,11 +104,14 @@ export function createBackups(deps: BackupsDeps): Backups {
       keys,
       signer,
       onEnd: () => worker.kick(),
+      onSuccess: (instanceId) => unheeded(alarms.clear('content_missing', instanceId)),
+      onMissing: (restore) => {
+        log.warn({ instanceId: restore.instanceId }, restore.message)
+        unheeded(alarms.raise({ kind: 'content_missing', ...restore }))
+      },
       onFailure: ({ organizationId, instanceId, message, drill }) => {
         const kind = drill ? 'drill_failed' : 'restore_failed'
-        alarms
-          .raise({ kind, organizationId, instanceId, message })
-          .catch((error: unknown) => log.warn({ err: error }, 'an alarm could not be raised'))
+        unheeded(alarms.raise({ kind, organizationId, instanceId, message }))
       },
     }),
     worker,
@@ -107,7 +119,7 @@ export function createBackups(deps: BackupsDeps): Backups {
     backUpBeforeUpgrade: async (instanceId) => {
       await awaitLink(database, instanceId, linkSecondsMax)
       await taker.backUp(instanceId, 'before_upgrade').catch((error: unknown) => {
-        if ((error as { code?: string }).code !== 'instance_not_running') throw error
+        if (!standsStill.includes((error as { code?: string }).code ?? '')) throw error
       })
     },
   }

@@ -1,27 +1,24 @@
 import { Readable } from 'node:stream'
 import type { BackupOrder } from '../../../supervisor/backup/backups.ts'
 import type { BackupFacts, Manifest } from '../../../supervisor/backup/manifest.ts'
-import type { Database } from '../../db/database.ts'
+import type { Database, Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
 import { conflict, notFound } from '../../errors.ts'
 import { isId } from '../../ids.ts'
 import { sha256 } from '../../secrets.ts'
 import { BlobDiffers, DraftGap } from './blob-store.ts'
 import type { BackupKeys } from './keys.ts'
-import {
-  type BackupRow,
-  contentKey,
-  databaseNow,
-  type findNewest,
-  insertBackup,
-  manifestKey,
-} from './rows.ts'
+import { hasNoOpenRestore } from './open-restore.ts'
+import { type BackupRow, contentKey, databaseNow, insertBackup, manifestKey } from './rows.ts'
 import type { ManifestSigner } from './signing.ts'
-import { type BackupStores, readText } from './stores.ts'
+import { type BackupStores, readText, removeFrom } from './stores.ts'
 
 /** What slots deliver. Each method may be repeated: the answer to the first call may have been lost. */
 export interface BackupIntake {
-  /** A slot offers to save what its last turns changed. Null: it belongs to nobody, or that is switched off. */
+  /**
+   * A slot offers to save what its last turns changed. Null: it belongs to nobody, still waits for a backup's state, or
+   * that is switched off.
+   */
   offerCheckpoint(slotId: string, base: string | null): Promise<BackupOrder | null>
   append(slotId: string, backupId: string, offset: number, part: Buffer): Promise<{ bytes: number }>
   /** Checks what has arrived, publishes it, and writes the manifest last. */
@@ -43,7 +40,7 @@ export interface BackupIntakeDeps {
 export function createIntake(deps: BackupIntakeDeps): BackupIntake {
   const { database, stores, signer } = deps
 
-  const getRunning = async (slotId: string, backupId: string): Promise<BackupRow> => {
+  const getOwn = async (slotId: string, backupId: string): Promise<BackupRow> => {
     const backup = isId(backupId)
       ? await database.asSystem((trx) =>
           trx
@@ -56,6 +53,23 @@ export function createIntake(deps: BackupIntakeDeps): BackupIntake {
       : undefined
     if (!backup) throw notFound()
     return backup
+  }
+
+  const requireRunning = async (slotId: string, backupId: string): Promise<BackupRow> => {
+    const backup = await getOwn(slotId, backupId)
+    if (backup.state !== 'running')
+      throw conflict('backup_over', `This backup is ${backup.state}: it takes nothing more.`)
+    return backup
+  }
+
+  /** Whoever ends a backup discards its draft; a first part that was on its way then has made it anew. */
+  const appendFirst = async (slotId: string, backupId: string, part: Buffer): Promise<number> => {
+    const bytes = await stores.local.append(backupId, 0, part)
+    await requireRunning(slotId, backupId).catch(async (error: unknown) => {
+      await stores.local.discard(backupId)
+      throw error
+    })
+    return bytes
   }
 
   /** What a crash between the manifest and the row has left: it is complete, whatever the row says. */
@@ -91,23 +105,33 @@ export function createIntake(deps: BackupIntakeDeps): BackupIntake {
     return text
   }
 
+  /** It was ended while it was published: then nobody would ever find what lies there. */
+  const requireComplete = async (slotId: string, { id }: BackupRow): Promise<void> => {
+    const backup = await getOwn(slotId, id)
+    if (backup.state === 'complete') return
+    await removeFrom(stores.local, backup)
+    throw conflict('backup_over', `This backup is ${backup.state}: it cannot be completed any more.`)
+  }
+
   return {
     offerCheckpoint: (slotId, base) =>
       deps.checkpoints ? offerCheckpoint(deps, slotId, base) : Promise.resolve(null),
 
     append: async (slotId, backupId, offset, part) => {
-      const backup = await getRunning(slotId, backupId)
-      if (backup.state !== 'running')
-        throw conflict('backup_over', `This backup is ${backup.state}: it takes nothing more.`)
+      const backup = await requireRunning(slotId, backupId)
       if (offset + part.length > deps.bytesMax) {
         await stores.local.discard(backup.id)
         throw conflict(
           'backup_too_large',
-          'The backup is larger than this Reef keeps. Remove what is not needed, or raise REEF_BACKUP_GIBIBYTES_MAX.',
+          'The backup is larger than this Reef keeps. Remove what is not needed, or raise REEF_BACKUP_GIBIBYTES_MAX, and with Docker REEF_DOCKER_DISK_GIBIBYTES.',
         )
       }
       try {
-        return { bytes: await stores.local.append(backup.id, offset, part) }
+        return {
+          bytes: await (offset === 0
+            ? appendFirst(slotId, backup.id, part)
+            : stores.local.append(backup.id, offset, part)),
+        }
       } catch (error) {
         if (error instanceof DraftGap) throw conflict('backup_gap', `${error.message} Take the backup again.`)
         throw error
@@ -115,13 +139,13 @@ export function createIntake(deps: BackupIntakeDeps): BackupIntake {
     },
 
     complete: async (slotId, backupId, facts) => {
-      const backup = await getRunning(slotId, backupId)
+      const backup = await getOwn(slotId, backupId)
       if (backup.state === 'complete') return
       if (backup.state !== 'running')
         throw conflict('backup_over', `This backup is ${backup.state}: it cannot be completed any more.`)
       const text = (await findManifest(backup)) ?? (await publish(backup, facts))
-      await database.asSystem(async (trx) => {
-        await trx
+      const completed = await database.asSystem(async (trx) => {
+        const row = await trx
           .updateTable('backups')
           .set({
             state: 'complete',
@@ -137,10 +161,16 @@ export function createIntake(deps: BackupIntakeDeps): BackupIntake {
             ...(stores.remote ? { remote_retry_at: databaseNow } : {}),
           })
           .where('id', '=', backup.id)
-          .execute()
-        await notify(trx, 'instance_changed', backup.instance_id)
+          .where('state', '=', 'running')
+          .returning('id')
+          .executeTakeFirst()
+        if (row) await notify(trx, 'instance_changed', backup.instance_id)
+        return row !== undefined
       })
-      deps.onComplete(backup.instance_id)
+      // A part that was sent again while it was published.
+      await stores.local.discard(backup.id)
+      if (completed) deps.onComplete(backup.instance_id)
+      else await requireComplete(slotId, backup)
     },
   }
 }
@@ -153,7 +183,7 @@ async function offerCheckpoint(
   slotId: string,
   base: string | null,
 ): Promise<BackupOrder | null> {
-  const { database, keys } = deps
+  const { database, keys, stores } = deps
   const instance = await database.asSystem((trx) =>
     trx
       .selectFrom('slots')
@@ -161,11 +191,14 @@ async function offerCheckpoint(
       .select(['instances.id', 'instances.organization_id', 'instances.owner_user_id'])
       .where('slots.id', '=', slotId)
       .where('instances.desired_state', '<>', 'deleted')
+      .where(hasNoOpenRestore)
       .executeTakeFirst(),
   )
   if (!instance) return null
   const recipient = await keys.recipientOf(instance.owner_user_id)
-  return database.asSystem(async (trx) => {
+  const { order, superseded } = await database.asSystem(async (trx) => {
+    await lockInstance(trx, instance.id)
+    const superseded = await endCheckpoints(trx, slotId)
     const baseBackupId =
       base !== null && isId(base) && (await isUsableBase(trx, instance.id, base)) ? base : null
     const backupId = await insertBackup(trx, instance, {
@@ -175,15 +208,42 @@ async function offerCheckpoint(
       slotId,
       baseBackupId,
     })
-    return { backupId, kind: 'checkpoint', recipient, baseBackupId, drainSeconds: checkpointDrainSeconds }
+    const order: BackupOrder = {
+      backupId,
+      kind: 'checkpoint',
+      recipient,
+      baseBackupId,
+      drainSeconds: checkpointDrainSeconds,
+    }
+    return { order, superseded }
   })
+  for (const id of superseded) await stores.local.discard(id)
+  return order
 }
 
-async function isUsableBase(
-  trx: Parameters<typeof findNewest>[0],
-  instanceId: string,
-  backupId: string,
-): Promise<boolean> {
+/** So that of two offers at once one sees what the other has begun. */
+async function lockInstance(trx: Trx, instanceId: string): Promise<void> {
+  await trx.selectFrom('instances').select('id').where('id', '=', instanceId).forNoKeyUpdate().execute()
+}
+
+/** A slot saves one thing at a time: what it began before it has given up, and its draft only takes room. */
+async function endCheckpoints(trx: Trx, slotId: string): Promise<string[]> {
+  const ended = await trx
+    .updateTable('backups')
+    .set({
+      state: 'failed',
+      failure_code: 'backup_superseded',
+      failure_message: 'The instance began the next checkpoint before this one was complete.',
+    })
+    .where('slot_id', '=', slotId)
+    .where('kind', '=', 'checkpoint')
+    .where('state', '=', 'running')
+    .returning('id')
+    .execute()
+  return ended.map(({ id }) => id)
+}
+
+async function isUsableBase(trx: Trx, instanceId: string, backupId: string): Promise<boolean> {
   const found = await trx
     .selectFrom('backups')
     .select('id')

@@ -6,7 +6,7 @@ import { conflict, notFound, unavailable } from '../../errors.ts'
 import { isId, newId } from '../../ids.ts'
 import { BlobMissing } from './blob-store.ts'
 import type { BackupKeys } from './keys.ts'
-import { type BackupRow, databaseNow, findNewest } from './rows.ts'
+import { type BackupRow, contentKey, databaseNow, findNewest } from './rows.ts'
 import { type ManifestSigner, readSigned } from './signing.ts'
 import { type BackupStores, readContent } from './stores.ts'
 
@@ -28,6 +28,9 @@ export interface RestoreOrdersDeps {
   keys: BackupKeys
   signer: ManifestSigner
   onEnd(): void
+  onSuccess(instanceId: string): void
+  /** A store does not have what a complete backup consists of: the restore waits until it does. */
+  onMissing(restore: { organizationId: string; instanceId: string; message: string }): void
   onFailure(restore: { organizationId: string; instanceId: string; message: string; drill: boolean }): void
 }
 
@@ -47,6 +50,13 @@ export function createRestoreOrders(deps: RestoreOrdersDeps): RestoreOrders {
     const open = isId(id) ? await database.asSystem((trx) => findOpen(trx, slotId, id)) : undefined
     if (!open) throw notFound('no open restore')
     return open
+  }
+
+  const getPart = async (open: Open, backupId: string): Promise<BackupRow> => {
+    const parts = await database.asSystem((trx) => loadParts(trx, open.backup_id))
+    const part = parts.find(({ id }) => id === backupId)
+    if (!part) throw notFound('no part of this restore')
+    return part
   }
 
   return {
@@ -75,17 +85,29 @@ export function createRestoreOrders(deps: RestoreOrdersDeps): RestoreOrders {
 
     read: async (slotId, restoreId, backupId) => {
       const open = await getOpen(slotId, restoreId)
-      const parts = await database.asSystem((trx) => loadParts(trx, open.backup_id))
-      const part = parts.find(({ id }) => id === backupId)
-      if (!part) throw notFound('no part of this restore')
-      return readContent(stores, part).catch((error: unknown) => {
-        if (error instanceof BlobMissing) throw notFound(error.message)
+      const part = await getPart(open, backupId)
+      try {
+        return await readContent(stores, part)
+      } catch (error) {
+        if (!(error instanceof BlobMissing))
+          throw unavailable(
+            'backup_store_unavailable',
+            'The store of this backup does not answer. Try again later.',
+            30,
+          )
+        // One that retention has removed meanwhile is gone for good, and this says so.
+        const kept = await getPart(open, backupId)
+        deps.onMissing({
+          organizationId: open.organization_id,
+          instanceId: open.instance_id,
+          message: missingMessage(kept),
+        })
         throw unavailable(
-          'backup_store_unavailable',
-          'The store of this backup does not answer. Try again later.',
+          'backup_content_missing',
+          'A file of this backup is not where it was put. The restore goes on when it is there again.',
           30,
         )
-      })
+      }
     },
 
     report: async (slotId, restoreId, { outcome, message }) => {
@@ -103,7 +125,8 @@ export function createRestoreOrders(deps: RestoreOrdersDeps): RestoreOrders {
         await notify(trx, 'slot_changed', slotId)
         await notify(trx, 'instance_changed', open.instance_id)
       })
-      if (!succeeded)
+      if (succeeded) deps.onSuccess(open.instance_id)
+      else
         deps.onFailure({
           organizationId: open.organization_id,
           instanceId: open.instance_id,
@@ -146,6 +169,14 @@ async function findOpen(trx: Trx, slotId: string, id: string): Promise<Open | un
     .where('backup_drills.state', '=', 'running')
     .executeTakeFirst()
   return drill && { kind: 'drill', ...drill }
+}
+
+function missingMessage(backup: BackupRow): string {
+  const places = [
+    ...(backup.local_key === null ? [] : ['the directory of backups (REEF_BACKUP_DIR)']),
+    ...(backup.remote_key === null ? [] : ['the bucket (REEF_BACKUP_S3_BUCKET)']),
+  ]
+  return `A restore waits: ${contentKey(backup)} is missing from ${places.join(' and from ')}. Mount it where every control plane finds it, or put the file back; the restore then goes on by itself.`
 }
 
 /** In the order of applying. */
@@ -196,16 +227,21 @@ async function endRestore(
 
 /**
  * A machine without state that could not take the newest backup takes the one before it, and so on: what is older is
- * still better than nothing. Without any the instance starts empty, and its owner is told.
+ * still better than nothing. Answers whether there is one: without any the instance starts empty, and its owner is told.
+ * Nothing of this is for a backup that a store does not have right now: that one is waited for.
  */
-async function tryOlder(trx: Trx, open: Open, slotId: string): Promise<void> {
+export async function tryOlder(
+  trx: Trx,
+  open: Pick<Open, 'organization_id' | 'instance_id' | 'backup_id'>,
+  slotId: string,
+): Promise<boolean> {
   const { completed_at } = await trx
     .selectFrom('backups')
     .select('completed_at')
     .where('id', '=', open.backup_id)
     .executeTakeFirstOrThrow()
   const older = completed_at && (await findNewest(trx, open.instance_id, { before: completed_at }))
-  if (!older) return
+  if (!older) return false
   await trx
     .insertInto('restores')
     .values({
@@ -218,4 +254,5 @@ async function tryOlder(trx: Trx, open: Open, slotId: string): Promise<void> {
       slot_id: slotId,
     })
     .execute()
+  return true
 }

@@ -12,7 +12,14 @@ const policy: RetentionPolicy = {
 const dayMs = 86_400_000
 
 function full(id: string, completedAt: Date, given: Partial<KeptBackup> = {}): KeptBackup {
-  const standard = { kind: 'full', baseBackupId: null, local: true, remote: true, broken: false } as const
+  const standard = {
+    kind: 'full',
+    baseBackupId: null,
+    local: true,
+    remote: true,
+    broken: false,
+    missedAt: null,
+  } as const
   return { id, completedAt, ...standard, ...given }
 }
 
@@ -91,6 +98,23 @@ test('checkpoints replace each other, and the newest keep the backup that they a
   )
   const kept = apply([base, later, ...checkpoints], new Date('2026-03-05T00:00:00Z'))
   expect(kept.map((backup) => backup.id)).toEqual(['base', 'later', 'checkpoint 2', 'checkpoint 3'])
+})
+
+test('a checkpoint that a restore could not get stays with what it adds to, for as long after that as copies stay', () => {
+  const day = (date: number) => new Date(Date.UTC(2026, 0, date))
+  const checkpoint = (date: number, given: Partial<KeptBackup> = {}) =>
+    full(`checkpoint ${date}`, day(date), { kind: 'checkpoint', ...given })
+  const backups = [
+    full('base', day(1)),
+    checkpoint(2, { baseBackupId: 'base', missedAt: day(100) }),
+    ...[101, 102, 103].map((date) => checkpoint(date)),
+    full('later', day(103)),
+  ]
+  const ids = (now: Date, given = policy) => apply(backups, now, given).map((backup) => backup.id)
+  const replaced = ['checkpoint 102', 'checkpoint 103', 'later']
+  expect(ids(day(104))).toEqual(['base', 'checkpoint 2', ...replaced])
+  expect(ids(day(104), { ...policy, keepLast: false })).toEqual(['base', 'checkpoint 2', ...replaced])
+  expect(ids(day(131))).toEqual(replaced)
 })
 
 test('whatever there is, the newest good backup and what it adds to are never dropped anywhere', () => {

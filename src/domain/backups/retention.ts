@@ -10,6 +10,8 @@ export interface KeptBackup {
   remote: boolean
   /** A drill could not restore it. */
   broken: boolean
+  /** When a restore last asked for it that has not succeeded: one that waits, or a machine that began without it. */
+  missedAt: Date | null
 }
 
 export interface RetentionPolicy {
@@ -31,8 +33,8 @@ export interface RetentionDecision {
 const dayMs = 86_400_000
 
 /**
- * Which copies of one instance's backups may go now. Never the last good one, nor what it builds on, in no place where
- * it lies; never a local copy that the remote store is yet to get.
+ * Which copies of one instance's backups may go now. Never the last good one, nor one that a restore could not get, nor
+ * what they build on, in no place where they lie; never a local copy that the remote store is yet to get.
  */
 export function decideRetention(
   backups: KeptBackup[],
@@ -40,7 +42,10 @@ export function decideRetention(
   policy: RetentionPolicy,
 ): RetentionDecision {
   const newestFirst = [...backups].sort((a, b) => b.completedAt.getTime() - a.completedAt.getTime())
-  const protectedIds = policy.keepLast ? protect(newestFirst, policy) : new Set<string>()
+  const protectedIds = withBases([
+    ...(policy.keepLast ? lastGood(newestFirst, policy) : []),
+    ...newestFirst.filter((backup) => isMissed(backup, now, policy)),
+  ])
   const recentCheckpoints = new Set(
     newestFirst
       .filter((backup) => backup.kind === 'checkpoint')
@@ -63,19 +68,24 @@ export function decideRetention(
   }
 }
 
-/** The newest good one of each kind, and whatever a kept checkpoint adds to. */
-function protect(newestFirst: KeptBackup[], policy: RetentionPolicy): Set<string> {
+/** The newest good one of each kind. */
+function lastGood(newestFirst: KeptBackup[], policy: RetentionPolicy): KeptBackup[] {
   const good = newestFirst.filter((backup) => !backup.broken)
-  const kept = [
+  return [
     good[0] ?? newestFirst[0],
     good.find((backup) => backup.kind === 'full'),
     ...newestFirst.filter((backup) => backup.kind === 'checkpoint').slice(0, policy.checkpoints),
-  ]
-  const ids = new Set<string>()
-  for (const backup of kept) {
-    if (!backup) continue
-    ids.add(backup.id)
-    if (backup.baseBackupId) ids.add(backup.baseBackupId)
-  }
-  return ids
+  ].filter((backup) => backup !== undefined)
+}
+
+/** What an instance that had to start without it has saved since does not replace it: somebody needs time to see that. */
+function isMissed({ missedAt }: KeptBackup, now: Date, policy: RetentionPolicy): boolean {
+  return missedAt !== null && now.getTime() - missedAt.getTime() <= policy.remoteDays * dayMs
+}
+
+/** With what the checkpoints among them add to. */
+function withBases(backups: KeptBackup[]): Set<string> {
+  return new Set(
+    backups.flatMap(({ id, baseBackupId }) => (baseBackupId === null ? [id] : [id, baseBackupId])),
+  )
 }

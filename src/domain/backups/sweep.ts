@@ -1,4 +1,9 @@
+import { type ExpressionBuilder, sql } from 'kysely'
 import type { Database } from '../../db/database.ts'
+import { deletePages } from '../../db/delete-pages.ts'
+import type { Tables } from '../../db/schema.ts'
+import type { BackupState } from '../../db/tables/backups.ts'
+import { firstIdOf } from '../../ids.ts'
 import { anchorsPrefix } from '../credits/anchor-file.ts'
 import type { BlobStore } from './blob-store.ts'
 import { decideRetention, type KeptBackup, type RetentionPolicy } from './retention.ts'
@@ -9,6 +14,7 @@ import { type BackupStores, removeFrom } from './stores.ts'
 export type RetentionTimes = Pick<RetentionPolicy, 'localDays' | 'remoteDays' | 'checkpoints'>
 
 const dayMs = 86_400_000
+const forgottenAtOnce = 1_000
 
 /** Removes what is older than it has to be kept, row by row: a store that is away is asked again by the next sweep. */
 export async function applyRetention(
@@ -25,6 +31,7 @@ export async function applyRetention(
       .innerJoin('instances', 'instances.id', 'backups.instance_id')
       .selectAll('backups')
       .select('instances.desired_state')
+      .select((expression) => lastMissed(expression).as('missed_at'))
       .where('backups.state', '=', 'complete')
       .$if(instanceId !== undefined, (query) => query.where('backups.instance_id', '=', instanceId as string))
       .orderBy('backups.instance_id')
@@ -44,6 +51,20 @@ export async function applyRetention(
   }
 }
 
+/** Of restores that wait for the backup, and of machines that began without it. */
+function lastMissed(expression: ExpressionBuilder<Tables, 'backups'>) {
+  return expression
+    .selectFrom('restores')
+    .select((restore) => restore.fn.max(restore.fn.coalesce('finished_at', 'requested_at')).as('at'))
+    .whereRef('restores.backup_id', '=', 'backups.id')
+    .where((where) =>
+      where.or([
+        where('restores.state', 'in', ['securing', 'ordered']),
+        where.and([where('restores.kind', '=', 'first'), where('restores.state', '=', 'failed')]),
+      ]),
+    )
+}
+
 async function drop(
   database: Database,
   stores: BackupStores,
@@ -52,23 +73,26 @@ async function drop(
 ): Promise<void> {
   if (which.local) await removeFrom(stores.local, backup)
   if (which.remote && stores.remote) await removeFrom(stores.remote, backup)
-  const localKey = which.local ? null : backup.local_key
-  const remoteKey = which.remote ? null : backup.remote_key
   await database.asSystem((trx) =>
     trx
       .updateTable('backups')
-      .set({
-        local_key: localKey,
-        remote_key: remoteKey,
-        ...(localKey === null ? { remote_retry_at: null } : {}),
-        ...(localKey === null && remoteKey === null ? { state: 'deleted' as const } : {}),
+      .set((expression) => {
+        // As the row is by now: a copy may have reached the remote store since it was read.
+        const localKey = which.local ? sql<null>`null` : expression.ref('local_key')
+        const remoteKey = which.remote ? sql<null>`null` : expression.ref('remote_key')
+        return {
+          local_key: localKey,
+          remote_key: remoteKey,
+          ...(which.local ? { remote_retry_at: null } : {}),
+          state: sql<BackupState>`case when coalesce(${localKey}, ${remoteKey}) is null then 'deleted' else state end`,
+        }
       })
       .where('id', '=', backup.id)
       .execute(),
   )
 }
 
-function toKept(row: BackupRow): KeptBackup {
+function toKept(row: BackupRow & { missed_at: Date | null }): KeptBackup {
   return {
     id: row.id,
     kind: row.kind,
@@ -78,7 +102,21 @@ function toKept(row: BackupRow): KeptBackup {
     local: row.local_key !== null,
     remote: row.remote_key !== null,
     broken: row.verify_failure !== null,
+    missedAt: row.missed_at,
   }
+}
+
+/** Checkpoints that came to nothing a day ago. No backup builds on them, and nobody can restore them. */
+export async function forgetFailedCheckpoints(database: Database, now: Date): Promise<void> {
+  // Ids begin with the time at which they were made.
+  const before = firstIdOf(new Date(now.getTime() - dayMs))
+  await deletePages(
+    database,
+    forgottenAtOnce,
+    sql`delete from backups where id in (
+      select id from backups where kind = 'checkpoint' and state = 'failed' and id < ${before}
+      order by id limit ${forgottenAtOnce})`,
+  )
 }
 
 /**

@@ -5,6 +5,8 @@ import { conflict, ReefError, unavailable } from '../../errors.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { Alarms } from './alarms.ts'
 import type { BackupKeys } from './keys.ts'
+import { isUsedSince } from './last-use.ts'
+import { hasNoOpenRestore } from './open-restore.ts'
 import { type BackupRow, databaseNow, findNewest, insertBackup } from './rows.ts'
 import type { BackupStores } from './stores.ts'
 
@@ -16,8 +18,8 @@ export interface SlotCaller {
 export interface BackupTaker {
   /**
    * Takes a full backup and resolves with it when it is complete; joins one that is under way. An instance whose machine
-   * does not run has changed nothing since its last checkpoint: then the newest backup is the answer, if it is no older
-   * than that. Throws when there is nothing to save or it could not be saved.
+   * does not run changes nothing: then the newest backup is the answer, unless something was done in it since. Throws
+   * when there is nothing to save or it could not be saved.
    */
   backUp(instanceId: string, reason: BackupReason): Promise<BackupRow>
   /** Enters a request and resolves at once; the worker of any control plane takes it on. */
@@ -137,13 +139,29 @@ async function enterRequest(trx: Trx, instanceId: string, reason: BackupReason):
   const slot = await findServingSlot(trx, instanceId)
   if (slot) return insertBackup(trx, instance, { kind: 'full', reason, state: 'requested' })
   const newest = await findNewest(trx, instanceId)
-  if (newest) return newest.id
-  throw conflict(
-    'instance_not_running',
-    'The instance does not run and nothing of it was saved yet. Start it, then back it up.',
-  )
+  if (!newest?.started_at)
+    throw conflict(
+      'instance_not_running',
+      'The instance does not run and nothing of it was saved yet. Start it, then back it up.',
+    )
+  if (await isUsed(trx, instanceId, newest.started_at))
+    throw conflict(
+      'backup_outdated',
+      'The instance does not run, and something was done in it after its newest backup. Start it, then back it up.',
+    )
+  return newest.id
 }
 
+async function isUsed(trx: Trx, instanceId: string, since: Date): Promise<boolean> {
+  const { used } = await trx
+    .selectFrom('instances')
+    .select(isUsedSince(since).as('used'))
+    .where('id', '=', instanceId)
+    .executeTakeFirstOrThrow()
+  return used
+}
+
+/** What still waits for a backup's state has none of its own to save. */
 async function findServingSlot(trx: Trx, instanceId: string): Promise<string | undefined> {
   const slot = await trx
     .selectFrom('slots')
@@ -152,6 +170,7 @@ async function findServingSlot(trx: Trx, instanceId: string): Promise<string | u
     .where('phase', '=', 'running')
     .where('wanted', '=', 'running')
     .where('link_connected_at', 'is not', null)
+    .where(hasNoOpenRestore)
     .executeTakeFirst()
   return slot?.id
 }

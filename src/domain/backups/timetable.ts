@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Database, Trx } from '../../db/database.ts'
+import { isUsedSince } from './last-use.ts'
 import { type BackupSchedule, nextBackupAt } from './schedule.ts'
 import type { BackupTaker } from './take.ts'
 
@@ -71,14 +72,12 @@ async function claimDue(
   return { instanceId: due.instance_id, changed: due.changed }
 }
 
-/** A turn, a visit or a checkpoint since the newest full backup, or no such backup. */
+/** A turn, something that a person did, or a checkpoint since the newest full backup, or no such backup. */
 const hasChanged = sql<boolean>`instances.desired_state <> 'deleted' and (
   with newest as (select max(started_at) as at from backups
     where backups.instance_id = instances.id and kind = 'full' and state = 'complete')
   select newest.at is null
-    or exists (select from model_calls where model_calls.instance_id = instances.id and model_calls.started_at > newest.at)
-    or exists (select from visit_tickets where visit_tickets.instance_id = instances.id
-      and visit_tickets.created_at > newest.at)
+    or ${isUsedSince(sql.ref('newest.at'))}
     or exists (select from backups where backups.instance_id = instances.id and kind = 'checkpoint'
       and started_at > newest.at)
   from newest)`

@@ -5,7 +5,7 @@ import type { Logger } from '../../telemetry/log.ts'
 import { type CopiesDeps, copyToRemote } from './copies.ts'
 import { advanceRestores } from './restore-work.ts'
 import type { BackupSchedule } from './schedule.ts'
-import { applyRetention, type RetentionTimes, removeUnknown } from './sweep.ts'
+import { applyRetention, forgetFailedCheckpoints, type RetentionTimes, removeUnknown } from './sweep.ts'
 import type { BackupTaker } from './take.ts'
 import { requestScheduled } from './timetable.ts'
 
@@ -47,6 +47,7 @@ export function createBackupWorker(deps: BackupWorkerDeps): BackupWorker {
     sweep: repeatable(log, 'old backups were not removed', async () => {
       const { stores, database, retention } = deps
       await applyRetention(database, stores, retention, deps.clock.now())
+      await forgetFailedCheckpoints(database, deps.clock.now())
       await removeUnknown(database, stores.local, deps.clock.now())
       if (stores.remote) await removeUnknown(database, stores.remote, deps.clock.now())
     }),

@@ -33,6 +33,8 @@ export const newSlot: SlotFacts = {
   refused_spec: null,
   refused_reason: null,
   queue_place: null,
+  restore_open: false,
+  heartbeat_at: null,
   freeze_wanted: null,
   frozen: null,
   resumed_at: null,

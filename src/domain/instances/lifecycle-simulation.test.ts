@@ -182,6 +182,8 @@ const anySlot: fc.Arbitrary<SlotFacts> = fc.record({
   refused_spec: fc.constant(null),
   refused_reason: fc.constant(null),
   queue_place: fc.constantFrom(null, 1),
+  restore_open: fc.boolean(),
+  heartbeat_at: maybe(time),
   freeze_wanted: fc.constantFrom<FreezeTier | null>(null, 'memory', 'disk'),
   frozen: fc.constantFrom<FreezeTier | null>(null, 'memory', 'disk'),
   resumed_at: fc.constant(null),

@@ -34,6 +34,26 @@ describe('decideSlot', () => {
     expect(decideSlot({ ...mute, failure_code: 'never_ready' }, late, limits).kind).toBe('stop_machine')
   })
 
+  it('gives a restore all the time that it takes, and after it as long as after any start', () => {
+    const booted = { ...running, ready: false, not_ready_since: start, restore_open: true }
+    const late = addSeconds(start, limits.neverReadySeconds)
+    const restoring: SlotFacts = { ...booted, heartbeat_at: start }
+    expect(decideSlot(restoring, late, limits).kind).toBe('observe')
+    const hours = addSeconds(start, 5 * 3_600)
+    expect(decideSlot(restoring, hours, limits).kind).toBe('observe')
+    const over = { ...restoring, ...afterObserve(restoring, { phase: 'running' }, hours, limits) }
+    const idle = { ...over, restore_open: false, observed_at: start }
+    expect(decideSlot(idle, addSeconds(hours, limits.neverReadySeconds - 1), limits).kind).toBe('observe')
+    expect(decideSlot(idle, addSeconds(hours, limits.neverReadySeconds), limits)).toMatchObject({
+      patch: { failure_code: 'never_ready' },
+    })
+    // Such a supervisor cannot be restoring: it was never told to, or it was before it was started again.
+    for (const heartbeat_at of [null, addSeconds(start, -1)])
+      expect(decideSlot({ ...booted, heartbeat_at }, late, limits)).toMatchObject({
+        patch: { failure_code: 'never_ready' },
+      })
+  })
+
   it('stops the machine of one whose disk is full, so that nothing in it writes on, and starts it for nobody but its owner', () => {
     const full = { ...running, ready: false, failure_code: 'disk_full' }
     expect(decideSlot(full, start, limits).kind).toBe('stop_machine')

@@ -35,6 +35,7 @@ export interface SlotFacts
     | 'freeze_wanted'
     | 'frozen'
     | 'resumed_at'
+    | 'heartbeat_at'
     | 'spec_version'
     | 'made_of'
     | 'upgrade_from'
@@ -44,9 +45,11 @@ export interface SlotFacts
   > {
   /** 1 is next; null while it does not wait for capacity. */
   queue_place: number | null
+  /** A backup is to be put in its state's place, for its owner or on trial. */
+  restore_open: boolean
 }
 
-export type SlotPatch = Partial<Omit<SlotFacts, 'queue_place' | 'handle'>> & {
+export type SlotPatch = Partial<Omit<SlotFacts, 'queue_place' | 'restore_open' | 'handle'>> & {
   handle?: Handle | null
   instance_id?: null
 }
@@ -130,6 +133,7 @@ function decideRunning(slot: SlotFacts, now: Date, limits: LifecycleLimits): Slo
   }
   if (
     !slot.ready &&
+    !isRestoring(slot) &&
     slot.not_ready_since &&
     addSeconds(slot.not_ready_since, limits.neverReadySeconds) <= now
   )
@@ -137,6 +141,15 @@ function decideRunning(slot: SlotFacts, now: Date, limits: LifecycleLimits): Slo
   if (slot.state === 'initializing' && slot.phase === 'running' && slot.ready && slot.warm && slot.address)
     return { kind: 'change', patch: { state: 'available' } }
   return observeAgain(slot, now, limits)
+}
+
+/**
+ * Its supervisor, heard of since this start, has a backup's state to fetch, check and boot, which may take longer than
+ * any boot; how long, restores and drills bound themselves. One that never dialled is not at work on anything.
+ */
+function isRestoring(slot: SlotFacts): boolean {
+  const { heartbeat_at, started_at } = slot
+  return slot.restore_open && heartbeat_at !== null && (started_at === null || heartbeat_at >= started_at)
 }
 
 function decideSuspended(slot: SlotFacts, now: Date, limits: LifecycleLimits): SlotAction {
@@ -252,8 +265,7 @@ export function afterObserve(
     address: gone ? null : (seen.address ?? slot.address),
     pending_reason: seen.pendingReason ?? null,
     waiting_since: seen.pendingReason === 'no_capacity' ? (slot.waiting_since ?? now) : null,
-    not_ready_since:
-      seen.pendingReason === 'no_capacity' ? now : slot.ready ? null : (slot.not_ready_since ?? now),
+    not_ready_since: notReadySince(slot, seen, now),
   }
   if (!gone) return patch
   // The last call did not get through, so this is no crash: the call is due again, and the wait goes on.
@@ -271,6 +283,12 @@ export function afterObserve(
     warm: false,
     ...(slot.wanted === 'running' ? died(slot, seen, now, limits) : {}),
   }
+}
+
+/** What is not waited for yet, or is at work on a restore, has all of its time still before it. */
+function notReadySince(slot: SlotFacts, seen: Observation, now: Date): Date | null {
+  if (seen.pendingReason === 'no_capacity' || isRestoring(slot)) return now
+  return slot.ready ? null : (slot.not_ready_since ?? now)
 }
 
 function died(slot: SlotFacts, seen: Observation, now: Date, limits: LifecycleLimits): SlotPatch {

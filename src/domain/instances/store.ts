@@ -2,11 +2,12 @@ import { type RawBuilder, sql, type UpdateObject } from 'kysely'
 import type { Trx } from '../../db/database.ts'
 import { notify } from '../../db/notify.ts'
 import type { LaunchStep, Tables } from '../../db/schema.ts'
+import { hasOpenRestore } from '../backups/open-restore.ts'
 import type { InstanceRow } from './lifecycle.ts'
 import type { SlotFacts, SlotPatch, SlotRow } from './slot-lifecycle.ts'
 
 /** A slot's row with what else a decision needs. `now` is the database's clock: the only one all control planes share. */
-export type LoadedSlot = SlotRow & Pick<SlotFacts, 'queue_place'> & { now: Date }
+export type LoadedSlot = SlotRow & Pick<SlotFacts, 'queue_place' | 'restore_open'> & { now: Date }
 
 /** `clock_timestamp` and not `now`: a transaction that waited for a lock must not decide as of before the wait. */
 export const databaseNow = sql<Date>`clock_timestamp()`
@@ -43,7 +44,7 @@ export async function lockSlot(
   // Read after the lock was got: what was true before waiting for it may be no more.
   const facts = await trx
     .selectFrom('slots')
-    .select([queuePlace.as('queue_place'), databaseNow.as('now')])
+    .select([queuePlace.as('queue_place'), hasOpenRestore.as('restore_open'), databaseNow.as('now')])
     .where('id', '=', slot.id)
     .executeTakeFirstOrThrow()
   return { ...slot, ...facts }

@@ -6,9 +6,9 @@ import { newId } from '../../../src/ids.ts'
 export async function insertCompleteBackup(
   database: Database,
   owner: { organizationId: string; userId: string; instanceId: string },
-  given: { kind?: BackupKind; completedAt?: Date; baseBackupId?: string } = {},
+  given: { id?: string; kind?: BackupKind; completedAt?: Date; baseBackupId?: string } = {},
 ): Promise<string> {
-  const id = newId()
+  const id = given.id ?? newId()
   await database.asSystem((trx) =>
     trx
       .insertInto('backups')

@@ -14,6 +14,7 @@ const remedies: Record<string, string> = {
     'Until the store answers, backups stay on this machine; they are copied by themselves. If this lasts, tell the operator of this Reef.',
   backup_failed: 'Choose Back up now to try again. If that fails too, tell the operator of this Reef.',
   restore_failed: 'Nothing is lost: restore another backup, or the one that was taken right before.',
+  content_missing: 'Nothing is lost by waiting. Tell the operator of this Reef.',
   drill_failed: 'Choose Back up now; the next drill tries the new backup.',
 }
 
