@@ -57,12 +57,12 @@ describe.skipIf(!chromium)('selling credits', { timeout: 120_000 }, () => {
   }, 120_000)
   afterAll(() => world?.end(), 60_000)
 
-  it('leads to the portal for cards and invoices once something was bought, and back', async () => {
+  it('leads to the portal for cards and invoices, and back', async () => {
     await ui.goTo('Credits')
     await page.getByText('Needs a saved card', { exact: false }).waitFor()
     expect(await ui.button('Switch on').isDisabled()).toBe(true)
     await page.getByText('Nothing was bought yet').waitFor()
-    expect(await ui.button('Cards and invoices').count()).toBe(0)
+    await ui.button('Cards and invoices').waitFor()
     await page.getByText('500 credits', { exact: true }).click()
     await ui.button('Buy for $5.00').click()
     await ui.button('Pay').click()

@@ -69,6 +69,7 @@ describe('API keys', () => {
       organizationId: owner.organizationId,
       role: 'owner',
       scopes: ['chat', 'instances:read'],
+      familyId: null,
       apiKeyId: id,
     }
     expect(await use(key)).toEqual(expected)
