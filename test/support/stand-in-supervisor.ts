@@ -10,15 +10,16 @@ import { join } from 'node:path'
 const directory = process.env.REEF_SLOT_DIR as string
 const control = JSON.parse(readFileSync(join(directory, 'control.json'), 'utf8')) as { port: number }
 
-process.stdout.write(`stand-in started, pid ${process.pid}\n`)
-appendFileSync(join(directory, 'boots'), `${process.pid}\n`)
-writeFileSync(join(directory, 'environment.json'), JSON.stringify(process.env))
-
+// Before it says that it has booted: whoever waits for that may stop it at once.
 process.on('SIGTERM', () => {
   if (existsSync(join(directory, 'ignore-stop'))) return
   process.stdout.write('stand-in stopped\n')
   process.exit(0)
 })
+
+process.stdout.write(`stand-in started, pid ${process.pid}\n`)
+appendFileSync(join(directory, 'boots'), `${process.pid}\n`)
+writeFileSync(join(directory, 'environment.json'), JSON.stringify(process.env))
 
 const hogged: Buffer[] = []
 createServer((_request, response) => response.end('stand-in')).listen(
